@@ -1,0 +1,107 @@
+"""The cells by name, and the way from what a user writes to a cell."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import pkgutil
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gatework.errors import EquationError, GateworkError, UsageError
+from gatework.graph import Cell
+
+_HERE = Path(__file__).parent
+
+
+class Catalogue(Mapping[str, Cell]):
+    """Name → cell: every file of this folder that defines a cell of its own name, loaded when asked for.
+
+    >>> from gatework.cells import catalogue
+    >>> catalogue["mgu"].states
+    ('h',)
+    """
+
+    def __init__(self) -> None:
+        here = Path(__file__).stem
+        self._names = tuple(sorted(one.name for one in pkgutil.iter_modules([str(_HERE)]) if one.name != here))
+
+    def __getitem__(self, name: str) -> Cell:
+        if name not in self._names:
+            raise KeyError(name)
+        found = getattr(importlib.import_module(f"gatework.cells.{name}"), name)
+        assert isinstance(found, Cell), f"cells/{name}.py defines no cell {name}"
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+catalogue = Catalogue()
+
+
+def find(cell: str | Path | Cell) -> Cell:
+    """The cell of a name, `"gru"`, of a file, `"./mine.py:mycell"` or `"./mine.py"`, or itself.
+
+    Raises `UsageError` where there is no such cell or file, `EquationError` where its equations are wrong.
+    """
+    if isinstance(cell, Cell):
+        return cell
+    if not isinstance(cell, (str, Path)):
+        raise UsageError(
+            f"A {type(cell).__name__} is no cell: put @gatework.cell above the function with the equations."
+        )
+    if cell in catalogue:
+        return catalogue[str(cell)]
+    file = re.fullmatch(r"(.*\.py)(?::(.*))?", str(cell), re.DOTALL)
+    if file:
+        return _from_file(Path(file[1]).expanduser(), file[2] or "")
+    near = difflib.get_close_matches(str(cell).lower(), list(catalogue), 1)
+    hint = f"did you mean {near[0]}?" if near else "`gatework cells` lists them; a file is named ./mine.py:mycell."
+    raise UsageError(f"There is no cell {str(cell)!r}: {hint}")
+
+
+def _from_file(path: Path, name: str) -> Cell:
+    if not path.is_file():
+        raise UsageError(
+            f"There is no cell file {path}: a cell is named by its file and its function, ./mine.py:mycell."
+        )
+    found = _cells_of(path)
+    if not found:
+        raise UsageError(f"{path} defines no cell: put @gatework.cell above the function with the equations.")
+    if not name and len(found) == 1:
+        return next(iter(found.values()))
+    if name not in found:
+        asked = f"{path} defines no cell {name!r}" if name else f"{path} defines several cells"
+        raise UsageError(f"{asked}: write {path}:NAME with one of {', '.join(found)}.")
+    return found[name]
+
+
+def _cells_of(path: Path) -> dict[str, Cell]:
+    module_name = f"gatework_cell_file_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} cannot be loaded as a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except GateworkError:
+        raise
+    except SyntaxError as error:
+        file = Path(error.filename or path).name
+        raise EquationError(f"{file}:{error.lineno or 1}: not Python: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        # The file is the user's own program: whatever it raises is told in one sentence.
+        lines = [one.lineno for one in traceback.extract_tb(error.__traceback__) if one.filename == spec.origin]
+        text = next(iter(str(error).splitlines()), "")
+        place = ":".join([path.name, *map(str, lines[-1:])])
+        raise EquationError(f"{place}: cannot be loaded: {type(error).__name__}: {text}") from error
+    return {key: one for key, one in vars(module).items() if isinstance(one, Cell)}
