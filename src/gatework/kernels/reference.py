@@ -1,0 +1,116 @@
+"""The reference: any graph in plain torch, step by step.
+
+It defines what a cell means. It is written for reading, is never optimised, works on every device and dtype,
+and its gradients are torch's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gatework.graph import Graph
+from gatework.graph.ops import Op
+
+TORCH: dict[Op, Callable[..., Tensor]] = {
+    Op.MATMUL: lambda matrix, vector: F.linear(vector, matrix),
+    Op.ADD: torch.add,
+    Op.SUBTRACT: torch.sub,
+    Op.MULTIPLY: torch.mul,
+    Op.DIVIDE: torch.div,
+    Op.NEGATE: torch.neg,
+    Op.MAXIMUM: torch.maximum,
+    Op.MINIMUM: torch.minimum,
+    Op.SIGMOID: torch.sigmoid,
+    Op.TANH: torch.tanh,
+    Op.RELU: torch.relu,
+    Op.SOFTPLUS: lambda a: torch.logaddexp(a, torch.zeros_like(a)),
+    Op.EXP: torch.exp,
+    Op.LOG: torch.log,
+    Op.SQRT: torch.sqrt,
+    Op.ABS: torch.abs,
+    Op.MEAN: lambda a: a.mean(dim=-1, keepdim=True),
+}
+"""What each operation does to tensors of shape (B, size)."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A back-end: it runs every graph on every device."""
+
+    name: str = "reference"
+
+    def refusal(self, graph: Graph) -> str:
+        """Why the back-end cannot run this graph; empty where it can."""
+        return ""
+
+    def run(
+        self, graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the cell along a sequence.
+
+        `parameters` hold a tensor for each key of `graph.parameters`; `x` is (T, B, N), T at least 1;
+        `states` are (B, H) each. Returns the first state after every step, (T, B, H), and all states after
+        the last.
+        """
+        outputs = []
+        for values in _steps(graph, parameters, x, states):
+            states = _next(graph, values, x.shape[1])
+            outputs.append(states[0])
+        return torch.stack(outputs), states
+
+    def record(
+        self, graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]
+    ) -> dict[str, Tensor]:
+        """Every named value of the equations along a sequence: name → (T, B, size).
+
+        The size is H, N or 1, as the equation has it. A new state is under the state's name too.
+        """
+        wanted = {**dict(zip(graph.states, graph.outputs, strict=True)), **graph.equations}
+        steps: dict[str, list[Tensor]] = {name: [] for name in wanted}
+        for values in _steps(graph, parameters, x, states):
+            for name, k in wanted.items():
+                steps[name].append(_spread(values[k], x.shape[1]))
+        return {name: torch.stack(values) for name, values in steps.items()}
+
+
+def _steps(
+    graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]
+) -> Iterator[list[Tensor]]:
+    """The values of all nodes, one time step after another."""
+    for x_t in x:
+        values = _evaluate(graph, parameters, x_t, states)
+        states = _next(graph, values, x.shape[1])
+        yield values
+
+
+def _next(graph: Graph, values: list[Tensor], B: int) -> tuple[Tensor, ...]:
+    return tuple(_spread(values[k], B) for k in graph.outputs)
+
+
+def _spread(value: Tensor, B: int) -> Tensor:
+    """A value that is the same for all sequences, (size,) or one number, as (B, size)."""
+    return value if value.dim() == 2 else value.reshape(1, -1).expand(B, -1)
+
+
+def _evaluate(graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]) -> list[Tensor]:
+    """The value of every node, each from the values of earlier ones."""
+    by_name = dict(zip(graph.states, states, strict=True))
+    values: list[Tensor] = []
+    for node in graph.nodes:
+        match node.op:
+            case Op.INPUT:
+                values.append(x)
+            case Op.STATE:
+                values.append(by_name[node.name])
+            case Op.PARAMETER:
+                values.append(parameters[node.name])
+            case Op.CONSTANT:
+                values.append(x.new_tensor(node.value))
+            case op:
+                values.append(TORCH[op](*(values[arg] for arg in node.args)))
+    return values
