@@ -1,0 +1,165 @@
+"""Fitting a forecaster: mini-batches, early stopping on the validation part, the best epoch kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gatework.graph import Cell
+from gatework.tasks.forecaster import Forecaster
+from gatework.tasks.problem import Ints, Problem
+from gatework.tasks.transform import Floats
+
+LEARNING_RATES = {"adam": 0.002, "adamw": 0.002, "rmsprop": 0.001, "sgd": 0.01}
+"""The usual step of each optimizer; that of rmsprop is Keras' own."""
+OPTIMIZERS = tuple(LEARNING_RATES)
+LOSSES = ("mae", "mse", "huber")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every cell of a study is trained.
+
+    `patience` is the number of epochs without a better validation loss after which training stops; 0 never stops.
+    `clip` bounds the norm of the gradient; 0 leaves it alone.
+    """
+
+    dropout: float = 0.0
+    optimizer: str = "adam"
+    learning_rate: float = LEARNING_RATES["adam"]
+    batch: int = 64
+    epochs: int = 50
+    patience: int = 10
+    loss: str = "mae"
+    clip: float = 1.0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The mean losses of one epoch, in the units of the network's answers, and the seconds it took to train."""
+
+    train: float
+    validation: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trained network, the weights of its best epoch, and how it came about."""
+
+    network: Forecaster
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+
+    @property
+    def train_seconds(self) -> float:
+        """The time spent training, evaluation of the validation part excluded."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
+
+def fit(
+    problem: Problem,
+    cell: Cell,
+    widths: Sequence[int],
+    settings: Settings,
+    seed: int,
+    *,
+    on_epoch: Callable[[int, Epoch], None] | None = None,
+) -> Fit:
+    """Train a forecaster. The same arguments on the same machine, with the same threads, give the same weights."""
+    torch.manual_seed(seed)
+    network = Forecaster(cell, problem.series.values.shape[1], widths, problem.horizon, dropout=settings.dropout)
+    optimizer = _optimizer(network, settings)
+    loss = LOSS_FUNCTIONS[settings.loss]
+    data, held_out = problem.tensors("train"), problem.tensors("validation")
+    shuffle = torch.Generator().manual_seed(seed)
+    epochs: list[Epoch] = []
+    best, kept = 0, _weights(network)
+    for number in range(1, settings.epochs + 1):
+        began = time.perf_counter()
+        train_loss = _train_epoch(network, optimizer, loss, data, settings, shuffle)
+        seconds = time.perf_counter() - began
+        epochs.append(Epoch(train_loss, _evaluate(network, loss, held_out, settings.batch), seconds))
+        if best == 0 or epochs[-1].validation < epochs[best - 1].validation:
+            best, kept = number, _weights(network)
+        if on_epoch:
+            on_epoch(number, epochs[-1])
+        if settings.patience and number - best >= settings.patience:
+            break
+    network.load_state_dict(kept)
+    network.eval()
+    return Fit(network, tuple(epochs), best)
+
+
+def predict(network: Forecaster, problem: Problem, origins: Ints, batch: int = 512) -> Floats:
+    """The forecasts at these origins, (n, h), in the target's unit."""
+    network.eval()
+    inputs = torch.from_numpy(problem.inputs(origins).astype(np.float32))
+    with torch.no_grad():
+        answers = torch.cat([network(part) for part in inputs.split(batch)])
+    return problem.forecasts(answers.double().numpy(), origins)
+
+
+def _train_epoch(
+    network: Forecaster,
+    optimizer: torch.optim.Optimizer,
+    loss: Callable[[Tensor], Tensor],
+    data: tuple[Tensor, Tensor, Tensor],
+    settings: Settings,
+    shuffle: torch.Generator,
+) -> float:
+    network.train()
+    x, y, weight = data
+    total, counted = 0.0, 0.0
+    for chosen in torch.randperm(len(x), generator=shuffle).split(settings.batch):
+        weights = weight[chosen]
+        errors = (loss(network(x[chosen]) - y[chosen]) * weights).sum()
+        optimizer.zero_grad()
+        (errors / weights.sum()).backward()
+        if settings.clip:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+        optimizer.step()
+        total += errors.item()
+        counted += weights.sum().item()
+    return total / counted
+
+
+def _evaluate(
+    network: Forecaster, loss: Callable[[Tensor], Tensor], data: tuple[Tensor, Tensor, Tensor], batch: int
+) -> float:
+    network.eval()
+    x, y, weight = data
+    with torch.no_grad():
+        answers = torch.cat([network(part) for part in x.split(max(batch, 512))])
+    return float((loss(answers - y) * weight).sum() / weight.sum())
+
+
+def _weights(network: Forecaster) -> dict[str, Tensor]:
+    return {key: value.detach().clone() for key, value in network.state_dict().items()}
+
+
+def _optimizer(network: Forecaster, settings: Settings) -> torch.optim.Optimizer:
+    parameters, rate = network.parameters(), settings.learning_rate
+    match settings.optimizer:
+        case "adam":
+            return torch.optim.Adam(parameters, lr=rate)
+        case "adamw":
+            return torch.optim.AdamW(parameters, lr=rate)
+        case "rmsprop":
+            # Keras' constants, which the guides use; torch's own are alpha=0.99, eps=1e-8.
+            return torch.optim.RMSprop(parameters, lr=rate, alpha=0.9, eps=1e-7)
+        case _:
+            return torch.optim.SGD(parameters, lr=rate, momentum=0.9)
+
+
+LOSS_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "mae": torch.abs,
+    "mse": torch.square,
+    "huber": lambda error: torch.nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none"),
+}
+"""The loss of each entry from its error."""

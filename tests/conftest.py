@@ -1,0 +1,56 @@
+"""What several rooms' tests need: small series, and a quiet torch."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gatework.data import Series, Split
+from gatework.data.step import Step
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """Small products on one thread: faster here, and the same numbers everywhere."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def real_data():
+    """The folder of the real data sets."""
+    folder = os.environ.get("GATEWORK_DATA")
+    if not folder:
+        pytest.skip("GATEWORK_DATA is not set: the real data sets are not here")
+    return Path(folder)
+
+
+def make_series(y, features=None, *, observed=None, name="made", missing="carry"):
+    """A series with row numbers for a clock."""
+    values = np.column_stack([y, *(features or {}).values()]).astype(float)
+    seen = np.ones(values.shape, dtype=bool)
+    if observed is not None:
+        seen[:, 0] = observed
+    return Series(
+        name=name,
+        target="y",
+        features=tuple(features or {}),
+        values=values,
+        observed=seen,
+        times=np.arange(len(values)),
+        step=Step(1, "row"),
+        findings=(),
+        missing=missing,
+    )
+
+
+@pytest.fixture
+def series_of():
+    return make_series
+
+
+@pytest.fixture
+def thirds():
+    """Train, validation and test of equal length."""
+    return lambda rows: Split(rows // 3, 2 * rows // 3, rows)
