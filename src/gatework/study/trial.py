@@ -1,0 +1,131 @@
+"""A trial: one cell, its widths, one seed. A frozen record and a pure function of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gatework.graph import Cell
+from gatework.tasks.forecaster import Forecaster
+from gatework.tasks.problem import Problem
+from gatework.tasks.training import Epoch, Settings, fit, predict
+from gatework.tasks.transform import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What is trained. `key` names the trial by its content: the same key, the same result."""
+
+    name: str
+    cell: Cell
+    widths: tuple[int, ...]
+    seed: int
+    settings: Settings
+    problem_key: str
+
+    @cached_property
+    def key(self) -> str:
+        """Twenty hexadecimal digits of the SHA-256 of everything that the result depends on."""
+        record = {
+            "graph": self.cell.graph.to_json()["nodes"],
+            "outputs": self.cell.graph.outputs,
+            "bias": dict(self.cell.bias),
+            "widths": self.widths,
+            "seed": self.seed,
+            "settings": asdict(self.settings),
+            "problem": self.problem_key,
+        }
+        for node in record["graph"]:  # the line of an equation in its file changes nothing
+            node.pop("line")
+        return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a trial gave.
+
+    `test` and `validation` are forecasts (n, h) in the target's unit, `weights` those of the best epoch,
+    `step_microseconds` the median time of one step of one sequence through the recurrent layers.
+    """
+
+    validation_error: float
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    step_microseconds: float
+    test: Floats
+    validation: Floats
+    weights: Mapping[str, Tensor]
+
+    @property
+    def train_seconds(self) -> float:
+        """The time spent training, evaluation excluded."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
+    def summary(self) -> dict[str, Any]:
+        """Everything but the arrays, as plain numbers."""
+        return {
+            "validation_error": self.validation_error,
+            "epochs": [[epoch.train, epoch.validation, epoch.seconds] for epoch in self.epochs],
+            "best_epoch": self.best_epoch,
+            "step_microseconds": self.step_microseconds,
+        }
+
+    def arrays(self) -> dict[str, Tensor]:
+        """The forecasts and the weights, by name."""
+        forecasts = {"test": torch.from_numpy(self.test), "validation": torch.from_numpy(self.validation)}
+        return {**forecasts, **{f"weights.{key}": value.contiguous() for key, value in self.weights.items()}}
+
+    @classmethod
+    def restore(cls, summary: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> Outcome:
+        """What `summary` and `arrays` were made from."""
+        return cls(
+            validation_error=float(summary["validation_error"]),
+            epochs=tuple(Epoch(*(float(one) for one in epoch)) for epoch in summary["epochs"]),
+            best_epoch=int(summary["best_epoch"]),
+            step_microseconds=float(summary["step_microseconds"]),
+            test=arrays["test"].numpy(),
+            validation=arrays["validation"].numpy(),
+            weights={
+                key.removeprefix("weights."): value for key, value in arrays.items() if key.startswith("weights.")
+            },
+        )
+
+
+def run(trial: Trial, problem: Problem, on_epoch: Callable[[int, Epoch], None] | None = None) -> Outcome:
+    """Train, and forecast the validation and the test part. The test part is read here only, after training."""
+    result = fit(problem, trial.cell, trial.widths, trial.settings, trial.seed, on_epoch=on_epoch)
+    held_out = problem.origins("validation")
+    validation = predict(result.network, problem, held_out)
+    errors = np.abs(validation - problem.future(held_out))[problem.observed(held_out)]
+    return Outcome(
+        validation_error=float(errors.mean()),
+        epochs=result.epochs,
+        best_epoch=result.best_epoch,
+        step_microseconds=step_microseconds(result.network),
+        test=predict(result.network, problem, problem.origins("test")),
+        validation=validation,
+        weights=result.network.state_dict(),
+    )
+
+
+def step_microseconds(network: Forecaster, repeats: int = 100) -> float:
+    """The median time in which the recurrent layers advance one sequence by one step."""
+    x = torch.zeros(1, 1, network.recurrent.input_size)
+    times = []
+    with torch.inference_mode():
+        _, states = network.recurrent(x)
+        for _ in range(repeats):
+            began = perf_counter()
+            network.recurrent(x, states)
+            times.append(perf_counter() - began)
+    return 1e6 * median(times)
