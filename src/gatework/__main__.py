@@ -1,0 +1,5 @@
+"""`python -m gatework`."""
+
+from gatework.cli.main import main
+
+main()

@@ -1,0 +1,74 @@
+"""The command line: `gatework COMMAND …`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import click
+
+from gatework.errors import GateworkError
+
+COMMANDS = ("compare", "predict", "report", "cells", "show")
+"""The subcommands, each in the file of its name."""
+
+USAGE, INTERRUPTED = 2, 130
+"""Exit codes: wrong usage or data, and interrupted by the user."""
+
+
+class _Commands(click.Group):
+    """Subcommands are imported when they are asked for: `gatework cells` does not wait for torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(importlib.import_module(f"gatework.cli.{cmd_name}"), cmd_name)
+        assert isinstance(found, click.Command)
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("gatework"), prog_name="gatework")
+def cli() -> None:
+    """Which recurrent cell forecasts your data best, at what cost, or that none does."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 2 wrong usage or data, 130 interrupted."""
+    sys.exit(status(arguments))
+
+
+def status(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; what goes wrong for a reason is told in one sentence on standard error."""
+    try:
+        result = cli.main(arguments, prog_name="gatework", standalone_mode=False)
+    except GateworkError as error:
+        return _refuse(str(error))
+    except click.Abort:
+        return _interrupted()
+    except click.ClickException as error:
+        return _refuse(error.format_message())
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:
+        # Whoever read the output has gone, as `head` does: there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _refuse(sentence: str) -> int:
+    words = " ".join(sentence.split())
+    click.echo(f"gatework: {words}{'' if words.endswith(('.', '?', '!')) else '.'}", err=True)
+    return USAGE
+
+
+def _interrupted() -> int:
+    click.echo("gatework: Interrupted: the same command goes on where it stopped.", err=True)
+    return INTERRUPTED
