@@ -1,0 +1,49 @@
+# Everything there is to do, one word each. The environment is .venv; the versions are those of constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Torch from its own index of CPU builds: the one on PyPI brings gigabytes of CUDA packages on Linux.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test check format browser coverage results guide clean
+
+demo: $(VENV)/installed ## run the main job on a bundled series; leaves demo/report.html
+	$(BIN)/gatework compare co2 --cells rnn,gru,lstm,mgu --seeds 3 --epochs 12 --out demo
+
+test: $(VENV)/installed check browser ## check everything, then run the tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed ## lint, format, types, and which room may import which
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/installed ## write the code as the linter likes it
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+browser: $(VENV)/installed ## make sure there is a Chromium for the browser tests
+	$(BIN)/python tests/install_browser.py
+
+coverage: $(VENV)/installed ## run the tests and say which lines they reach
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+results: $(VENV)/installed ## measure the tables of docs/results (needs GATEWORK_DATA; about an hour)
+	$(BIN)/python benchmarks/forecasting.py
+
+guide: $(VENV)/installed ## time the classic guide's model beside plain torch (needs GATEWORK_DATA)
+	$(BIN)/python benchmarks/guide.py
+
+clean: ## remove what was installed and made
+	rm -rf $(VENV) demo gatework-runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gatework needs Python 3.11 or newer.")'
+	$(BIN)/python -c 'import torch' 2>/dev/null || \
+	  $(PIP) --retries 1 --no-deps --index-url $(TORCH_INDEX) "$$(grep '^torch==' constraints.txt)"
+	$(PIP) --constraint constraints.txt --editable '.[dev]'
+	touch $@

@@ -1,0 +1,68 @@
+"""The documents are programs: their code runs, their commands parse, their links lead somewhere."""
+
+import configparser
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+
+import gatework
+from gatework.cells import catalogue, find
+from gatework.cli.main import COMMANDS, cli
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def blocks(page, language):
+    return re.findall(rf"^( *)```{language}\n(.*?)^\1```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_readmes_cell_is_a_cell(tmp_path):
+    (_, code), *_ = [block for block in blocks(ROOT / "README.md", "python") if "# mine.py" in block[1]]
+    (tmp_path / "mine.py").write_text(code)
+    cell = find(f"{tmp_path}/mine.py:mycell")
+    assert cell.graph.gates == ("f",)
+    output, _ = gatework.Recurrent(cell, input_size=3, hidden_size=(64, 32))(torch.zeros(5, 2, 3))
+    assert output.shape == (5, 2, 32)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_in_the_documents_parses(page):
+    for line in re.findall(r"(?:^ {4}|`)(gatework [^`\n]+)", page.read_text(), re.MULTILINE):
+        words = shlex.split(line.partition(" #")[0])
+        assert words[1] in {*COMMANDS, "COMMAND", "…"}, line
+        if len(words) > 2 and words[1] in COMMANDS:
+            command = cli.get_command(None, words[1])
+            command.make_context(words[1], words[2:], resilient_parsing=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_target_of_the_makefile_that_the_readme_names_exists():
+    makefile = (ROOT / "Makefile").read_text()
+    for page in PAGES:
+        for target in re.findall(r"(?:^ {4}|`)make (\w+)", page.read_text(), re.MULTILINE):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{page.name}: make {target}"
+
+
+def test_the_import_contracts_name_every_cell():
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    named = contracts["importlinter:contract:independent-cells"]["modules"].split()
+    assert named == [f"gatework.cells.{name}" for name in catalogue]
+
+
+def test_the_public_names_are_there():
+    for name in gatework.__all__:
+        assert getattr(gatework, name) is not None
+    assert set(gatework.__all__) <= set(dir(gatework))
+    with pytest.raises(AttributeError, match="no attribute 'GRUU'"):
+        gatework.GRUU
