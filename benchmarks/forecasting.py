@@ -17,7 +17,7 @@ import torch
 
 import gatework
 from gatework.study import Listener
-from gatework.study.findings import versions
+from gatework.study.record import versions
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "results" / "forecasting.md"

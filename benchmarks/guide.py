@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gatework.cells import catalogue
 from gatework.data import load, split
-from gatework.study.findings import versions
+from gatework.study.record import versions
 from gatework.tasks.forecaster import Forecaster, count
 from gatework.tasks.problem import Problem
 from gatework.tasks.transform import fit

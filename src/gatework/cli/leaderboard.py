@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gatework.study import Study
-from gatework.study.findings import METRICS
+from gatework.study.evaluation import METRICS
 
 WIDTH = 100
 HEADINGS = {"mae": "MAE", "rmse": "RMSE", "mase": "MASE", "mape": "MAPE %"}

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from gatework.study.findings import stamps
+from gatework.study.plain import stamps
 from gatework.tasks.model import load_model
 
 

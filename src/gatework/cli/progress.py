@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
-from gatework.study.study import Listener, Plan
+from gatework.study.plan import Plan
+from gatework.study.study import Listener
 from gatework.study.trial import Outcome, Trial
 from gatework.tasks.training import Epoch
 

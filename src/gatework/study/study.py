@@ -1,4 +1,4 @@
-"""A study from its question to its answer: `compare` runs what is missing and returns what was found."""
+"""A study from its question to its answer: `compare` runs what is missing and returns what was"""
 
 from __future__ import annotations
 
@@ -6,31 +6,24 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import torch
 
-from gatework.cells import find
-from gatework.data import Series, load, split
-from gatework.errors import DataError, UsageError
-from gatework.graph import Cell
+from gatework.errors import UsageError
 from gatework.report import write as write_report
-from gatework.study import findings as found
-from gatework.study.budget import widths_for
-from gatework.study.entrants import Entrant, Scorer, make_baselines, season_of
+from gatework.study.evaluation import evaluate
+from gatework.study.handover import best_model, forecasts_table
 from gatework.study.options import Options, command
+from gatework.study.plan import Plan, make_plan
+from gatework.study.record import make_record
 from gatework.study.run_folder import RunFolder
 from gatework.study.trial import Outcome, Trial, run
-from gatework.tasks.choice import Choice, choose_transform
-from gatework.tasks.forecaster import Forecaster, count
-from gatework.tasks.model import Columns, Model, conformal_reach
-from gatework.tasks.problem import Problem
-from gatework.tasks.season import Season
+from gatework.tasks.model import Model
 from gatework.tasks.training import Epoch
-from gatework.tasks.transform import fit
 
 
 class Listener:
@@ -50,28 +43,8 @@ class Listener:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """A study before anything is trained: the problem, and every trial."""
-
-    source: str
-    options: Options
-    problem: Problem
-    choice: Choice
-    season: Season
-    cells: Mapping[str, Cell]
-    widths: Mapping[str, tuple[int, ...]]
-    trials: tuple[Trial, ...]
-
-    @property
-    def subject(self) -> dict[str, Any]:
-        """What makes two studies the same: all but the cells and the number of seeds, which may grow."""
-        settings = {key: value for key, value in self.options.to_json().items() if key not in ("cells", "seeds")}
-        return {"data": self.problem.series.fingerprint[:20], **settings}
-
-
-@dataclass(frozen=True, eq=False)
 class Study:
-    """What was found. `record` holds everything as plain data, `folder` the files."""
+    """What was  `record` holds everything as plain data, `folder` the files."""
 
     record: Mapping[str, Any]
     folder: Path
@@ -116,33 +89,8 @@ def compare(data: Any, *, out: str | Path | None = None, listener: Listener | No
     return run_plan(plan, folder, command(plan.source, plan.options, Path(out) if out is not None else None), listener)
 
 
-def make_plan(data: Any, options: Options) -> Plan:
-    """Read the data, choose the transform, solve the widths: everything before training. Writes nothing."""
-    cells = _cells(options)
-    series = load(data, target=options.target, time=options.time, features=options.features, missing=options.missing)
-    _check_length(series, len(series.y), options)
-    parts = split(series, test=options.test, validation=options.validation)
-    _check_length(series, parts.train_end, options)
-    choice = choose_transform(series, parts, options.window, options.horizon, options.transform)
-    transform = fit(series.values[: parts.train_end], choice.columns, options.horizon)
-    problem = Problem(series, parts, options.window, options.horizon, transform)
-    inputs = series.values.shape[1]
-    widths = {
-        name: options.layers or widths_for(cell, inputs, options.horizon, options.params, options.depth)
-        for name, cell in cells.items()
-    }
-    key = _problem_key(problem)
-    trials = tuple(
-        Trial(name, cell, widths[name], seed, options.settings, key)
-        for seed in range(options.seeds)
-        for name, cell in cells.items()
-    )
-    season = season_of(series, parts.train_end, options.season)
-    return Plan(_source(data, series), options, problem, choice, season, cells, widths, trials)
-
-
 def run_plan(plan: Plan, folder: Path, words: str, listener: Listener | None = None) -> Study:
-    """Run the trials that are not finished yet, in the order of the plan, and write everything that is found."""
+    """Run the trials that are not finished yet, in the order of the plan, and write everything that is"""
     listener = listener or Listener()
     with RunFolder(folder, plan.subject) as store, _threads(plan.options.threads):
         outcomes = store.finished(list(plan.trials))
@@ -154,78 +102,13 @@ def run_plan(plan: Plan, folder: Path, words: str, listener: Listener | None = N
                 store.keep(trial, outcomes[trial.key])
                 listener.finished(trial, outcomes[trial.key])
         evaluation = evaluate(plan, outcomes)
-        record = found.findings(evaluation, settings=_all_settings(plan), command=words, source=plan.source)
+        record = make_record(evaluation, settings=_all_settings(plan), command=words, source=plan.source)
         model = best_model(plan, evaluation)
         store.write_json("results.json", record)
         store.write_text("forecasts.csv", forecasts_table(evaluation).write_csv())
         model.save(folder / "model")
         write_report(record, folder / "report.html")
     return Study(record, folder, model)
-
-
-def evaluate(plan: Plan, outcomes: Mapping[str, Outcome]) -> found.Evaluation:
-    """Score every cell and every baseline on the test part."""
-    scorer = Scorer.of(plan.problem, plan.season)
-    inputs = plan.problem.series.values.shape[1]
-    entrants = []
-    for name, cell in plan.cells.items():
-        trials = tuple(trial for trial in plan.trials if trial.name == name)
-        widths = plan.widths[name]
-        parameters = count(cell, inputs, widths, plan.problem.horizon)
-        results = tuple(outcomes[trial.key] for trial in trials)
-        entrants.append(Entrant(name, cell, widths, parameters, trials, results, scorer))
-    baselines = make_baselines(plan.problem, plan.season, scorer)
-    return found.Evaluation(plan.problem, plan.choice, plan.season, scorer, tuple(entrants), baselines)
-
-
-def best_model(plan: Plan, evaluation: found.Evaluation) -> Model:
-    """The model of the cell that leads the table, in the seed that is best in validation."""
-    entrant, problem = evaluation.ranked[0], plan.problem
-    outcome = entrant.outcomes[entrant.best_seed]
-    network = Forecaster(entrant.cell, problem.series.values.shape[1], entrant.widths, problem.horizon)
-    network.load_state_dict(outcome.weights)
-    network.eval()
-    held_out = problem.origins("validation")
-    history = problem.history(held_out)
-    errors = problem.answers(held_out) - problem.transform.encode(outcome.validation, history)
-    series, options = problem.series, plan.options
-    return Model(
-        cell=entrant.cell,
-        widths=entrant.widths,
-        window=problem.window,
-        transform=problem.transform,
-        columns=Columns(series.target, options.time, series.features, options.missing),
-        reach=conformal_reach(errors, problem.observed(held_out)),
-        network=network,
-        provenance={
-            "data": plan.source,
-            "data_fingerprint": series.fingerprint,
-            "trained_on_rows_before": found.stamp(series.times[problem.split.train_end]),
-            "seed": entrant.trials[entrant.best_seed].seed,
-            "validation_error": outcome.validation_error,
-            "test_error_of_the_cell": entrant.mae,
-            "settings": asdict(options.settings),
-            "versions": found.versions(),
-        },
-    )
-
-
-def forecasts_table(evaluation: found.Evaluation) -> pl.DataFrame:
-    """The test forecasts: a row for each origin and step, the truth, every cell (mean over seeds), every baseline."""
-    problem, scorer = evaluation.problem, evaluation.scorer
-    origins, h = problem.origins("test"), problem.horizon
-    rows = origins.repeat(h) + list(range(1, h + 1)) * len(origins)
-    times = problem.series.times
-    truth = [value if seen else None for value, seen in zip(scorer.truth.ravel(), scorer.observed.ravel(), strict=True)]
-    columns: dict[str, Any] = {
-        "origin": found.stamps(times[origins.repeat(h)]),
-        "time": found.stamps(times[rows]),
-        "step": list(range(1, h + 1)) * len(origins),
-        "truth": truth,
-    }
-    columns |= {one.name: one.mean_forecast().ravel() for one in evaluation.ranked}
-    columns |= {one.name: one.forecasts.ravel() for one in evaluation.baselines}
-    return pl.DataFrame(columns)
 
 
 def default_folder(plan: Plan) -> Path:
@@ -253,41 +136,6 @@ def _options(settings: Mapping[str, Any]) -> Options:
         )
     values: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in settings.items()}
     return Options(**values)
-
-
-def _cells(options: Options) -> dict[str, Cell]:
-    cells: dict[str, Cell] = {}
-    for one in options.cells:
-        cell = find(one)
-        if cell.name in cells:
-            raise UsageError(f"Two cells are called {cell.name}: give one of them another name.")
-        cells[cell.name] = cell
-    return cells
-
-
-def _check_length(series: Series, train_end: int, options: Options) -> None:
-    if train_end < options.window + options.horizon:
-        trained = f", {train_end} of them to train on" if train_end < len(series.y) else ""
-        raise DataError(
-            f"{series.name} has {len(series.y)} rows{trained}: too few for a window of {options.window} rows and "
-            f"{options.horizon} to forecast; shorten --window."
-        )
-
-
-def _problem_key(problem: Problem) -> str:
-    record = [
-        problem.series.fingerprint,
-        asdict(problem.split),
-        problem.window,
-        problem.horizon,
-        problem.transform.to_json(),
-        problem.series.missing,
-    ]
-    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
-
-
-def _source(data: Any, series: Series) -> str:
-    return str(data) if isinstance(data, (str, Path)) else series.name
 
 
 def _all_settings(plan: Plan) -> dict[str, Any]:

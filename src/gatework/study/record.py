@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from math import isfinite
@@ -16,77 +16,20 @@ import torch
 
 from gatework.graph.text import equations
 from gatework.inspect.gates import record_gates
-from gatework.study.entrants import Baseline, Entrant, Scorer
+from gatework.study.entrants import Baseline, Entrant
+from gatework.study.evaluation import LEVEL, METRICS, Duel, Evaluation
+from gatework.study.plain import numbers, stamp, stamps
 from gatework.study.run_folder import FORMAT
-from gatework.study.statistics import Comparison, compare_all, compare_pair, diebold_mariano, holm, interval
-from gatework.study.verdict import BaselineResult, CellResult, Evidence, hardest, verdict
-from gatework.tasks.choice import Choice
+from gatework.study.statistics import Comparison, interval
+from gatework.study.verdict import BaselineResult, CellResult, Evidence, verdict
 from gatework.tasks.forecaster import Forecaster
 from gatework.tasks.metrics import Score
 from gatework.tasks.problem import PARTS, Problem
-from gatework.tasks.season import Season
 
-METRICS = ("mae", "rmse", "mase", "mape")
 _HISTORY = 200
-LEVEL = 0.95
 
 
-@dataclass(frozen=True)
-class Duel:
-    """A cell against a baseline.
-
-    `statistic` and `dm_p_value` are those of the Diebold–Mariano test on the losses averaged over seeds. That test
-    knows nothing of how much seeds differ; `p_value`, which decides, is the larger of it and of the paired comparison
-    that does, Holm-adjusted over the cells.
-    """
-
-    statistic: float
-    dm_p_value: float
-    p_value: float
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """A finished study before it becomes data: its problem, its entrants and its baselines."""
-
-    problem: Problem
-    choice: Choice
-    season: Season
-    scorer: Scorer
-    entrants: tuple[Entrant, ...]
-    baselines: tuple[Baseline, ...]
-
-    @property
-    def ranked(self) -> tuple[Entrant, ...]:
-        """The cells, lowest test error first."""
-        return tuple(sorted(self.entrants, key=lambda one: one.mae))
-
-    @property
-    def best_baseline(self) -> Baseline:
-        """The baseline that is hardest to beat on the test part."""
-        return self.baselines[hardest([one.score.mae for one in self.baselines])]
-
-    def against(self, baseline: Baseline) -> dict[str, Duel]:
-        """Every cell against a baseline. The p-values are Holm-adjusted over the cells."""
-        horizon = self.problem.horizon
-        tests = [diebold_mariano(one.losses.mean(axis=0), baseline.losses, horizon) for one in self.ranked]
-        p_values = [test.p_value for test in tests]
-        for k, one in enumerate(self.ranked):
-            if len(one.losses) > 1:
-                paired = compare_pair(one.losses, baseline.losses[None], horizon=horizon)
-                p_values[k] = max(p_values[k], paired.p_value)
-        adjusted = holm(p_values)
-        return {
-            one.name: Duel(test.statistic, test.p_value, p)
-            for one, test, p in zip(self.ranked, tests, adjusted, strict=True)
-        }
-
-    def comparisons(self) -> tuple[Comparison, ...]:
-        """Every two cells, paired by seed and origin."""
-        return compare_all({one.name: one.losses for one in self.ranked}, horizon=self.problem.horizon)
-
-
-def findings(evaluation: Evaluation, *, settings: Mapping[str, Any], command: str, source: str) -> dict[str, Any]:
+def make_record(evaluation: Evaluation, *, settings: Mapping[str, Any], command: str, source: str) -> dict[str, Any]:
     """The record of a study; the report's page is drawn from it alone."""
     comparisons = evaluation.comparisons()
     duels = {one.name: evaluation.against(one) for one in evaluation.baselines}
@@ -323,25 +266,6 @@ def _gates(one: Entrant, problem: Problem) -> dict[str, Any]:
         "values": {name: np.round(value, 3).tolist() for name, value in values.items()},
         "kinds": kinds,
     }
-
-
-def stamp(time: Any) -> str | int:
-    """A row's time as text that is no longer than needed, or its number."""
-    (text,) = stamps(np.array([time]))
-    return text
-
-
-def stamps(times: np.ndarray[Any, Any]) -> list[str | int]:
-    """Times as ISO text: dates alone where every time of day is midnight; row numbers stay numbers."""
-    if times.dtype.kind != "M":
-        return [int(one) for one in times]
-    whole_days = bool((times == times.astype("datetime64[D]")).all())
-    return [str(one) for one in times.astype("datetime64[D]" if whole_days else "datetime64[s]")]
-
-
-def numbers(values: np.ndarray[Any, Any]) -> list[float]:
-    """Numbers with six significant digits: what a picture shows."""
-    return [float(f"{one:.6g}") for one in values]
 
 
 def _mean(values: Sequence[float]) -> float:

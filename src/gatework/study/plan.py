@@ -1,0 +1,103 @@
+"""A study before anything is trained: the data read, the transform chosen, the widths solved, the trials listed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gatework.cells import find
+from gatework.data import Series, load, split
+from gatework.errors import DataError, UsageError
+from gatework.graph import Cell
+from gatework.study.budget import widths_for
+from gatework.study.entrants import season_of
+from gatework.study.options import Options
+from gatework.study.trial import Trial
+from gatework.tasks.choice import Choice, choose_transform
+from gatework.tasks.problem import Problem
+from gatework.tasks.season import Season
+from gatework.tasks.transform import fit
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A study before anything is trained: the problem, and every trial."""
+
+    source: str
+    options: Options
+    problem: Problem
+    choice: Choice
+    season: Season
+    cells: Mapping[str, Cell]
+    widths: Mapping[str, tuple[int, ...]]
+    trials: tuple[Trial, ...]
+
+    @property
+    def subject(self) -> dict[str, Any]:
+        """What makes two studies the same: all but the cells and the number of seeds, which may grow."""
+        settings = {key: value for key, value in self.options.to_json().items() if key not in ("cells", "seeds")}
+        return {"data": self.problem.series.fingerprint[:20], **settings}
+
+
+def make_plan(data: Any, options: Options) -> Plan:
+    """Read the data, choose the transform, solve the widths: everything before training. Writes nothing."""
+    cells = _cells(options)
+    series = load(data, target=options.target, time=options.time, features=options.features, missing=options.missing)
+    _check_length(series, len(series.y), options)
+    parts = split(series, test=options.test, validation=options.validation)
+    _check_length(series, parts.train_end, options)
+    choice = choose_transform(series, parts, options.window, options.horizon, options.transform)
+    transform = fit(series.values[: parts.train_end], choice.columns, options.horizon)
+    problem = Problem(series, parts, options.window, options.horizon, transform)
+    inputs = series.values.shape[1]
+    widths = {
+        name: options.layers or widths_for(cell, inputs, options.horizon, options.params, options.depth)
+        for name, cell in cells.items()
+    }
+    key = _problem_key(problem)
+    trials = tuple(
+        Trial(name, cell, widths[name], seed, options.settings, key)
+        for seed in range(options.seeds)
+        for name, cell in cells.items()
+    )
+    season = season_of(series, parts.train_end, options.season)
+    return Plan(_source(data, series), options, problem, choice, season, cells, widths, trials)
+
+
+def _cells(options: Options) -> dict[str, Cell]:
+    cells: dict[str, Cell] = {}
+    for one in options.cells:
+        cell = find(one)
+        if cell.name in cells:
+            raise UsageError(f"Two cells are called {cell.name}: give one of them another name.")
+        cells[cell.name] = cell
+    return cells
+
+
+def _check_length(series: Series, train_end: int, options: Options) -> None:
+    if train_end < options.window + options.horizon:
+        trained = f", {train_end} of them to train on" if train_end < len(series.y) else ""
+        raise DataError(
+            f"{series.name} has {len(series.y)} rows{trained}: too few for a window of {options.window} rows and "
+            f"{options.horizon} to forecast; shorten --window."
+        )
+
+
+def _problem_key(problem: Problem) -> str:
+    record = [
+        problem.series.fingerprint,
+        asdict(problem.split),
+        problem.window,
+        problem.horizon,
+        problem.transform.to_json(),
+        problem.series.missing,
+    ]
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
+
+
+def _source(data: Any, series: Series) -> str:
+    return str(data) if isinstance(data, (str, Path)) else series.name
