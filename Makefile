@@ -9,8 +9,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test check format browser coverage results guide clean
 
-demo: $(VENV)/installed ## run the main job on a bundled series; leaves demo/report.html
-	$(BIN)/gatework compare co2 --cells rnn,gru,lstm,mgu --seeds 3 --epochs 12 --out demo
+demo: $(VENV)/installed ## study all cells on a bundled series; leaves demo/report.html
+	$(BIN)/gatework compare sunspots --window 24 --out demo \
+	  --cells rnn,rnn_relu,gru,gru_reset_before,lstm,cifg,mgu
 
 test: $(VENV)/installed check browser ## check everything, then run the tests
 	$(BIN)/python -m pytest

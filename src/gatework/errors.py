@@ -29,5 +29,9 @@ class RunFolderError(GateworkError):
     """A run folder holds something else than the study that was asked for."""
 
 
+class TrainingError(GateworkError):
+    """No cell of a study could be trained."""
+
+
 class ModelError(GateworkError):
     """A saved model cannot be loaded."""

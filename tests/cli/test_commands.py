@@ -201,3 +201,16 @@ def test_the_version_is_that_of_the_package(capsys):
 
     assert status(["--version"]) == 0
     assert package.__version__ in capsys.readouterr().out
+
+
+def test_a_cell_that_diverges_is_left_out_and_named(tmp_path):
+    (tmp_path / "wild.py").write_text(
+        "from gatework.graph import U, W, b, cell, log\n\n\n"
+        "@cell\ndef wild(x, h):\n    return log(W.n @ x + U.n @ h + b.n)\n"
+    )
+    done = gatework("compare", "sunspots", "--cells", "rnn,./wild.py", *QUICK, "--out", "run", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "wild is left out: in 2 of 2 seeds its forecasts are not finite." in done.stdout
+    again = gatework("compare", "sunspots", "--cells", "./wild.py", *QUICK, "--out", "run", cwd=tmp_path)
+    assert again.returncode == 2
+    assert again.stderr.startswith("gatework: No cell could be trained: the forecasts of wild are not finite;")

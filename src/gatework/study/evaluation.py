@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gatework.errors import TrainingError
 from gatework.study.entrants import Baseline, Entrant, Scorer, make_baselines
 from gatework.study.plan import Plan
 from gatework.study.statistics import Comparison, compare_all, compare_pair, diebold_mariano, holm
-from gatework.study.trial import Outcome
+from gatework.study.trial import Outcome, Trial
 from gatework.study.verdict import hardest
 from gatework.tasks.choice import Choice
 from gatework.tasks.forecaster import count
@@ -35,7 +36,10 @@ class Duel:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """A finished study before it becomes data: its problem, its entrants and its baselines."""
+    """A finished study before it becomes data: its problem, its entrants and its baselines.
+
+    `diverged` says of cells that are left out, because some of their forecasts are not finite, in how many seeds.
+    """
 
     problem: Problem
     choice: Choice
@@ -43,6 +47,7 @@ class Evaluation:
     scorer: Scorer
     entrants: tuple[Entrant, ...]
     baselines: tuple[Baseline, ...]
+    diverged: Mapping[str, int]
 
     @property
     def ranked(self) -> tuple[Entrant, ...]:
@@ -53,6 +58,11 @@ class Evaluation:
     def best_baseline(self) -> Baseline:
         """The baseline that is hardest to beat on the test part."""
         return self.baselines[hardest([one.score.mae for one in self.baselines])]
+
+    @property
+    def seeds(self) -> int:
+        """How often every cell was trained."""
+        return len(self.entrants[0].outcomes)
 
     def against(self, baseline: Baseline) -> dict[str, Duel]:
         """Every cell against a baseline. The p-values are Holm-adjusted over the cells."""
@@ -75,15 +85,33 @@ class Evaluation:
 
 
 def evaluate(plan: Plan, outcomes: Mapping[str, Outcome]) -> Evaluation:
-    """Score every cell and every baseline on the test part."""
+    """Score every cell and every baseline on the test part. Raises `TrainingError` where every cell diverged."""
     scorer = Scorer.of(plan.problem, plan.season)
-    inputs = plan.problem.series.values.shape[1]
-    entrants = []
-    for name, cell in plan.cells.items():
-        trials = tuple(trial for trial in plan.trials if trial.name == name)
-        widths = plan.widths[name]
-        parameters = count(cell, inputs, widths, plan.problem.horizon)
-        results = tuple(outcomes[trial.key] for trial in trials)
-        entrants.append(Entrant(name, cell, widths, parameters, trials, results, scorer))
+    results = {name: _of_cell(name, plan, outcomes) for name in plan.cells}
+    diverged = {name: sum(one.diverged for one in found) for name, (_, found) in results.items()}
+    entrants = tuple(
+        Entrant(
+            name,
+            plan.cells[name],
+            plan.widths[name],
+            count(plan.cells[name], plan.problem.columns, plan.widths[name], plan.problem.horizon),
+            trials,
+            found,
+            scorer,
+        )
+        for name, (trials, found) in results.items()
+        if not diverged[name]
+    )
+    if not entrants:
+        raise TrainingError(
+            f"No cell could be trained: the forecasts of {', '.join(diverged)} are not finite; lower --learning-rate, "
+            "or look whether the equations can grow without bound."
+        )
     baselines = make_baselines(plan.problem, plan.season, scorer)
-    return Evaluation(plan.problem, plan.choice, plan.season, scorer, tuple(entrants), baselines)
+    left_out = {name: seeds for name, seeds in diverged.items() if seeds}
+    return Evaluation(plan.problem, plan.choice, plan.season, scorer, entrants, baselines, left_out)
+
+
+def _of_cell(name: str, plan: Plan, outcomes: Mapping[str, Outcome]) -> tuple[tuple[Trial, ...], tuple[Outcome, ...]]:
+    trials = tuple(trial for trial in plan.trials if trial.name == name)
+    return trials, tuple(outcomes[trial.key] for trial in trials)

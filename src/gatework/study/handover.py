@@ -19,7 +19,7 @@ def best_model(plan: Plan, evaluation: Evaluation) -> Model:
     """The model of the cell that leads the table, in the seed that is best in validation."""
     entrant, problem = evaluation.ranked[0], plan.problem
     outcome = entrant.outcomes[entrant.best_seed]
-    network = Forecaster(entrant.cell, problem.series.values.shape[1], entrant.widths, problem.horizon)
+    network = Forecaster(entrant.cell, problem.columns, entrant.widths, problem.horizon)
     network.load_state_dict(outcome.weights)
     network.eval()
     held_out = problem.origins("validation")

@@ -65,7 +65,10 @@ def make_record(evaluation: Evaluation, *, settings: Mapping[str, Any], command:
 
 def notes(evaluation: Evaluation, most: int) -> list[str]:
     """What a reader should know before believing the table, a sentence each."""
-    sentences = []
+    sentences = [
+        f"{name} is left out: in {seeds} of {evaluation.seeds} seeds its forecasts are not finite."
+        for name, seeds in evaluation.diverged.items()
+    ]
     short = [
         one.name
         for one in evaluation.ranked
@@ -114,7 +117,7 @@ def _verdict(
             cells=cells,
             baselines=tuple(BaselineResult(one.name, one.score.mae, one.naive) for one in evaluation.baselines),
             comparisons=comparisons,
-            seeds=len(evaluation.entrants[0].outcomes),
+            seeds=evaluation.seeds,
             level=LEVEL,
         )
     )
@@ -254,7 +257,7 @@ def _forecasts(evaluation: Evaluation) -> dict[str, Any]:
 def _gates(one: Entrant, problem: Problem) -> dict[str, Any]:
     """The named values of the top layer along the last test window, in the seed that is best in validation."""
     outcome = one.outcomes[one.best_seed]
-    network = Forecaster(one.cell, problem.series.values.shape[1], one.widths, problem.horizon)
+    network = Forecaster(one.cell, problem.columns, one.widths, problem.horizon)
     network.load_state_dict(outcome.weights)
     origin = problem.origins("test")[-1:]
     values, kinds = record_gates(network, problem.inputs(origin))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from math import inf
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -71,6 +72,11 @@ class Outcome:
         """The time spent training, evaluation excluded."""
         return sum(epoch.seconds for epoch in self.epochs)
 
+    @property
+    def diverged(self) -> bool:
+        """Whether training went astray: the loss was never finite, or some forecast is not."""
+        return self.best_epoch == 0 or not (np.isfinite(self.test).all() and np.isfinite(self.validation).all())
+
     def summary(self) -> dict[str, Any]:
         """Everything but the arrays, as plain numbers."""
         return {
@@ -108,7 +114,7 @@ def run(trial: Trial, problem: Problem, on_epoch: Callable[[int, Epoch], None] |
     validation = predict(result.network, problem, held_out)
     errors = np.abs(validation - problem.future(held_out))[problem.observed(held_out)]
     return Outcome(
-        validation_error=float(errors.mean()),
+        validation_error=float(errors.mean()) if np.isfinite(errors).all() else inf,
         epochs=result.epochs,
         best_epoch=result.best_epoch,
         step_microseconds=step_microseconds(result.network),

@@ -44,6 +44,11 @@ class Problem:
                     f"to forecast ({self.rows(part)} of {len(self.series.y)} rows): shorten --window or --horizon."
                 )
 
+    @property
+    def columns(self) -> int:
+        """C, the columns that the network reads: the target and the features."""
+        return int(self.series.values.shape[1])
+
     def bounds(self, part: str) -> tuple[int, int]:
         """The first row of a part, and the row after its last."""
         first = {"train": 0, "validation": self.split.train_end, "test": self.split.validation_end}[part]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 import torch
@@ -50,7 +51,10 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Fit:
-    """A trained network, the weights of its best epoch, and how it came about."""
+    """A trained network, the weights of its best epoch, and how it came about.
+
+    `best_epoch` counts from 1; it is 0 where the loss was never finite, and the network is then untrained.
+    """
 
     network: Forecaster
     epochs: tuple[Epoch, ...]
@@ -73,7 +77,7 @@ def fit(
 ) -> Fit:
     """Train a forecaster. The same arguments on the same machine, with the same threads, give the same weights."""
     torch.manual_seed(seed)
-    network = Forecaster(cell, problem.series.values.shape[1], widths, problem.horizon, dropout=settings.dropout)
+    network = Forecaster(cell, problem.columns, widths, problem.horizon, dropout=settings.dropout)
     optimizer = _optimizer(network, settings)
     loss = LOSS_FUNCTIONS[settings.loss]
     data, held_out = problem.tensors("train"), problem.tensors("validation")
@@ -85,11 +89,12 @@ def fit(
         train_loss = _train_epoch(network, optimizer, loss, data, settings, shuffle)
         seconds = time.perf_counter() - began
         epochs.append(Epoch(train_loss, _evaluate(network, loss, held_out, settings.batch), seconds))
-        if best == 0 or epochs[-1].validation < epochs[best - 1].validation:
+        finite = isfinite(epochs[-1].validation)
+        if finite and (best == 0 or epochs[-1].validation < epochs[best - 1].validation):
             best, kept = number, _weights(network)
         if on_epoch:
             on_epoch(number, epochs[-1])
-        if settings.patience and number - best >= settings.patience:
+        if not finite or (settings.patience and number - best >= settings.patience):
             break
     network.load_state_dict(kept)
     network.eval()
