@@ -15,10 +15,10 @@ from gatework.tasks.training import Epoch
 
 
 class Progress(Listener):
-    """A live line on a terminal; nothing where nobody watches."""
+    """A live line on a terminal (standard error, if no other is given); nothing where nobody watches."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._console = Console(stderr=True)
+    def __init__(self, *, quiet: bool, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
         self._silent = quiet or not self._console.is_terminal
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -62,7 +62,6 @@ class Progress(Listener):
 
     def started(self, trial: Trial) -> None:
         """Name the trial."""
-        self._clock.start(trial.name)
         self._draw(f"{trial.name} seed {trial.seed + 1}")
 
     def epoch(self, trial: Trial, number: int, epoch: Epoch) -> None:
@@ -88,7 +87,7 @@ class Progress(Listener):
 
 
 class Clock:
-    """Estimates the time left from the epochs that were timed: per cell where one was, else from the others."""
+    """Estimates the time left: the epochs that remain, each as long as the recent ones."""
 
     def __init__(self, trials: int = 0, finished: int = 0, epochs: int = 1) -> None:
         self.finished = finished
@@ -102,10 +101,6 @@ class Clock:
     def measured(self) -> bool:
         """Whether an epoch has been timed yet."""
         return bool(self._seconds)
-
-    def start(self, name: str) -> None:
-        """A trial begins."""
-        self._running = 0
 
     def epoch(self, seconds: float) -> None:
         """An epoch took so long."""
