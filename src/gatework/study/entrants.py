@@ -124,7 +124,7 @@ def make_baselines(problem: Problem, season: Season, scorer: Scorer) -> tuple[Ba
     y, origins, h = problem.series.y, problem.origins("test"), problem.horizon
     ridge = fit_ridge(problem)
     linear = problem.forecasts(ridge.predict(flat(problem.inputs(origins))), origins)
-    season_note = f"season of {season.length} rows, {season.why}" if season.found else f"{season.why}: as persistence"
+    season_note = season.why if season.found else f"{season.why}: as persistence"
     entries: Sequence[tuple[str, str, str, bool, Floats]] = (
         ("persistence", "Persistence", "the last known value", True, baselines.persistence(y, origins, h)),
         (
@@ -155,5 +155,5 @@ def make_baselines(problem: Problem, season: Season, scorer: Scorer) -> tuple[Ba
 def season_of(series: Series, train_end: int, asked: int | None) -> Season:
     """The season that is given, or that the training part shows."""
     if asked is not None:
-        return Season(asked, True, "given")
+        return Season(asked, True, f"a season of {asked} rows was given")
     return find_season(series.y[:train_end], series.step.seasons)

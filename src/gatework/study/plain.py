@@ -14,11 +14,16 @@ def stamp(time: Any) -> str | int:
 
 
 def stamps(times: np.ndarray[Any, Any]) -> list[str | int]:
-    """Times as ISO text: dates alone where every time of day is midnight; row numbers stay numbers."""
+    """Times as text that is no longer than all of them need; row numbers stay numbers.
+
+    >>> stamps(np.array(["2020-01-01", "2020-01-02"], "M8[us]")), stamps(np.array(["2020-01-01T06:30"], "M8[us]"))
+    (['2020-01-01', '2020-01-02'], ['2020-01-01 06:30'])
+    """
     if times.dtype.kind != "M":
         return [int(one) for one in times]
-    whole_days = bool((times == times.astype("datetime64[D]")).all())
-    return [str(one) for one in times.astype("datetime64[D]" if whole_days else "datetime64[s]")]
+    units = ("datetime64[D]", "datetime64[m]", "datetime64[s]")
+    unit = next((unit for unit in units if (times == times.astype(unit)).all()), "datetime64[us]")
+    return [str(one).replace("T", " ") for one in times.astype(unit)]
 
 
 def numbers(values: np.ndarray[Any, Any]) -> list[float]:
