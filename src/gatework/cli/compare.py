@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
+from gatework.data import POLICIES
 from gatework.errors import UsageError
-from gatework.study.options import POLICIES, Options
+from gatework.study.options import Options
 from gatework.tasks.training import LOSSES, OPTIMIZERS
 from gatework.tasks.transform import TRANSFORMS
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gatework.data import POLICIES
 from gatework.errors import UsageError
 from gatework.graph import Cell
 from gatework.tasks.training import LEARNING_RATES, LOSSES, OPTIMIZERS, Settings
 from gatework.tasks.transform import TRANSFORMS
-
-POLICIES = ("carry", "interpolate", "drop", "refuse")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Options:
 
     def to_json(self) -> dict[str, Any]:
         """Every setting as plain values."""
-        record = {name: value for name, value in asdict_shallow(self).items() if name != "cells"}
+        record = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "cells"}
         record["cells"] = [cell.name if isinstance(cell, Cell) else cell for cell in self.cells]
         return record
 
@@ -125,11 +125,6 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def asdict_shallow(options: Options) -> dict[str, Any]:
-    """The fields by name, without copying what they hold."""
-    return {name: getattr(options, name) for name in options.__dataclass_fields__}
-
-
 def flag(name: str) -> str:
     """How a setting is written on the command line."""
     return f"--{name.replace('_', '-')}"
@@ -137,12 +132,10 @@ def flag(name: str) -> str:
 
 def command(data: str, options: Options, out: Path | None) -> str:
     """The command that repeats the study: what differs from the defaults."""
-    import shlex
-
     parts = ["gatework", "compare", data]
-    default = Options()
+    default = Options().to_json()
     for name, value in options.to_json().items():
-        if value == default.to_json()[name]:
+        if value == default[name]:
             continue
         text = ",".join(str(one) for one in value) if isinstance(value, (list, tuple)) else f"{value}"
         parts += [flag(name), text]
