@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from typing import Any
 import torch
 
 import gatework
-from gatework.study import Listener
+from gatework.study import Listener, Options
+from gatework.study.options import command
 from gatework.study.record import versions
 
 ROOT = Path(__file__).parent.parent
@@ -37,13 +37,9 @@ class Case:
     def name(self) -> str:
         return Path(self.path).stem
 
-    @property
-    def flags(self) -> str:
-        """The settings as they are written on the command line."""
-        words = {
-            key: ",".join(value) if isinstance(value, tuple) else str(value) for key, value in self.settings.items()
-        }
-        return " ".join(f"--{key.replace('_', '-')} {shlex.quote(value)}" for key, value in words.items())
+    def command(self, seeds: int) -> str:
+        """The study as it is written on the command line."""
+        return command(Path(self.path).name, Options(**self.settings, cells=CELLS, seeds=seeds), None)
 
 
 CASES = (
@@ -121,9 +117,7 @@ def main() -> None:
         settings = {**case.settings, "cells": CELLS, "seeds": options.seeds}
         study = gatework.compare(folder / case.path, out=RUNS / case.name, listener=Told(), **settings)
         rows.append(row(case, dict(study.record)))
-        verdicts.append(
-            f"- **{case.name}** (`gatework compare {Path(case.path).name} {case.flags}`): {study.verdict()}"
-        )
+        verdicts.append(f"- **{case.name}** (`{case.command(options.seeds)}`): {study.verdict()}")
         print(f"  {study.verdict()}", flush=True)
     if not options.only:
         PAGE.write_text(page(rows, verdicts, options.seeds), encoding="utf-8")
