@@ -82,7 +82,8 @@ def draw_weights(name, N, H):
     """Another random weight for every gate: one constant for all would hide swapped gates."""
     generator = np.random.default_rng(N * 100 + H)
     _, blocks, extra, _ = PAPERS[name]
-    weights = {}
+    diagonal = [one.name for one in catalogue[name].graph.parameters if one.kind == "p"]
+    weights = {("p", k): generator.normal(size=H) for k in diagonal}
     for k in blocks:
         weights["W", k] = generator.normal(size=(H, N)) / math.sqrt(N)
         weights["U", k] = generator.normal(size=(H, H)) / math.sqrt(H)

@@ -189,3 +189,42 @@ def test_other_settings_do_not_overwrite_a_run(good, refused, monkeypatch, capfd
 def test_an_unknown_command_or_none(good, refused):
     refused("compair", cwd=good, words=("compair",))
     refused("show", "gruu", cwd=good, words=("gru",))
+
+
+@pytest.mark.parametrize("name", ["truth", "time", "step", "origin", "persistence", "drift"])
+def test_a_cell_with_the_name_of_a_column(good, refused, name):
+    (good / "mine.py").write_text(
+        "from gatework.graph import U, W, cell, tanh\n\n\n"
+        f"@cell\ndef {name}(x, h):\n    return tanh(W.n @ x + U.n @ h)\n"
+    )
+    refused(
+        "compare",
+        "prices.csv",
+        "--target",
+        "price",
+        *QUICK,
+        "--cells",
+        "./mine.py",
+        cwd=good,
+        words=(name, "another name"),
+    )
+
+
+def test_a_season_longer_than_the_training_part(good, refused):
+    refused(
+        "compare", "prices.csv", "--target", "price", *QUICK, "--season", "5000", cwd=good, words=("--season is 5000",)
+    )
+
+
+def test_paths_that_are_too_long(good, refused):
+    long = "x" * 300
+    refused(
+        "compare", "prices.csv", "--target", "price", *QUICK, "--out", long, cwd=good, words=("File name too long",)
+    )
+    refused("predict", long, "prices.csv", cwd=good, words=("File name too long",))
+
+
+def test_a_damaged_record_of_results(good, refused):
+    (good / "run").mkdir()
+    (good / "run" / "results.json").write_text(json.dumps({"format": FORMAT}))
+    refused("report", "run", cwd=good, words=("results.json is damaged",))

@@ -1,16 +1,23 @@
 """The command line as a program: what it prints, and with which exit code it ends."""
 
+import io
 import json
+import os
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
+import gatework as package
 from gatework.cells import catalogue
+from gatework.cli.leaderboard import _table, readable
 from gatework.cli.main import COMMANDS, cli, status
+from gatework.errors import UsageError
 
 QUICK = ("--epochs", "2", "--window", "12", "--seeds", "2", "--params", "500")
 
@@ -79,7 +86,7 @@ def test_json_is_one_object_with_the_promised_keys(tmp_path):
     done = gatework("compare", "sunspots", "--cells", "gru", *QUICK, "--out", tmp_path / "run", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     record = json.loads(done.stdout)
-    assert set(record) == {"verdict", "leaderboard", "baselines", "report", "model"}
+    assert set(record) == {"verdict", "notes", "leaderboard", "baselines", "report", "model"}
     (row,) = record["leaderboard"]
     assert {
         "cell",
@@ -197,8 +204,6 @@ def test_a_closed_pipe_is_no_error():
 
 
 def test_the_version_is_that_of_the_package(capsys):
-    import gatework as package
-
     assert status(["--version"]) == 0
     assert package.__version__ in capsys.readouterr().out
 
@@ -214,3 +219,68 @@ def test_a_cell_that_diverges_is_left_out_and_named(tmp_path):
     again = gatework("compare", "sunspots", "--cells", "./wild.py", *QUICK, "--out", "run", cwd=tmp_path)
     assert again.returncode == 2
     assert again.stderr.startswith("gatework: No cell could be trained: the forecasts of wild are not finite;")
+
+
+@pytest.mark.parametrize("columns", [50, 70, 100])
+def test_a_narrow_terminal_loses_columns_and_never_digits(run, columns):
+    record = json.loads((run[0] / "results.json").read_text())
+    screen = io.StringIO()
+    Console(file=screen, width=columns, color_system=None).print(_table(record, columns))
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= columns
+    heading = lines[next(k for k, line in enumerate(lines) if " MAE" in line)]
+    for row in record["baselines"]:
+        (line,) = [line for line in lines if line.startswith(row["name"])]
+        assert readable(row["test"]["mae"]) in line
+    assert ("step µs" in heading) == (columns == 100)
+    assert "…" not in screen.getvalue()
+
+
+def test_a_cell_that_diverges_after_a_good_epoch_does_not_lose_the_study(tmp_path):
+    wild = ("--optimizer", "sgd", "--learning-rate", "100", "--clip", "0", "--loss", "mse", "--epochs", "6")
+    settings = (*wild, "--seeds", "2", "--params", "500", "--window", "12", "--transform", "standard")
+    done = gatework("compare", "sunspots", "--cells", "rnn,mgu", *settings, "--out", tmp_path / "run", "--json")
+    assert done.returncode in (0, 2), done.stderr
+    assert "Traceback" not in done.stderr
+    if done.returncode == 0:
+        json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def test_a_series_that_stands_still_has_a_verdict(tmp_path):
+    rows = "".join(f"2020-{1 + k // 28:02d}-{1 + k % 28:02d},{k % 7 if k < 150 else 5}\n" for k in range(250))
+    (tmp_path / "still.csv").write_text("date,y\n" + rows)
+    done = gatework("compare", "still.csv", "--cells", "rnn", *QUICK, "--out", "run", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def test_json_stands_alone_whatever_a_cells_file_prints(tmp_path):
+    (tmp_path / "loud.py").write_text(
+        "from gatework.graph import U, W, cell, tanh\n\nprint('loading')\n\n\n"
+        "@cell\ndef loud(x, h):\n    return tanh(W.n @ x + U.n @ h)\n"
+    )
+    done = gatework("compare", "sunspots", "--cells", "./loud.py", *QUICK, "--out", "run", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["leaderboard"][0]["cell"] == "loud"
+
+
+def test_names_with_brackets_are_printed_as_they_are(tmp_path):
+    text = "date,rate [/h]\n" + "".join(
+        f"2020-{1 + k // 28:02d}-{1 + k % 28:02d},{k % 9 + k % 5}\n" for k in range(150)
+    )
+    (tmp_path / "rates.csv").write_text(text)
+    assert gatework("compare", "rates.csv", "--cells", "rnn", *QUICK, "--out", "run", cwd=tmp_path).returncode == 0
+    assert "rate [/h]" in gatework("predict", "run", "rates.csv", cwd=tmp_path).stdout
+
+
+def test_a_terminal_without_unicode_gets_question_marks(run):
+    done = gatework("show", "gru", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "W_r x" in done.stdout
+
+
+def test_plain_kinds_in_python(tmp_path):
+    study = package.compare("sunspots", cells="rnn", window=np.int64(12), seeds=1, epochs=1, params=300, out=tmp_path)
+    assert "trained once" in " ".join(study.record["notes"])
+    for wrong in ({"seeds": "3"}, {"window": 12.5}, {"seeds": None}, {"colour": 1}):
+        with pytest.raises(UsageError):
+            package.compare("sunspots", out=tmp_path / "other", **wrong)

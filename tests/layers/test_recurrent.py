@@ -167,7 +167,7 @@ def test_initial_values_are_those_of_the_documentation(name, inputs, units):
         elif key.startswith("U"):
             torch.testing.assert_close(weight.T @ weight, torch.eye(units, dtype=torch.float64), rtol=0, atol=1e-12)
         else:
-            expected = 1.0 if key == "b.f" and name in {"lstm", "cifg"} else 0.0
+            expected = cells[name].bias.get(key[2:], 0.0) if key.startswith("b") else 0.0
             assert (weight == expected).all(), key
 
 
@@ -297,3 +297,8 @@ def test_states_that_do_not_fit_are_refused(states, words):
     with pytest.raises(UsageError) as error:
         Recurrent("lstm", N, H, 2)(torch.zeros(T, B, N), states)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["lstm", "cifg"])
+def test_forget_gates_start_open(name):
+    assert (Recurrent(name, 3, 5).layer(0).weights()["b.f"] == 1.0).all()

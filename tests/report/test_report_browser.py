@@ -73,6 +73,11 @@ def start(page: Page) -> str:
     return str(page.evaluate("document.querySelector('#forecasts .plot')._fullLayout.xaxis.range[0].slice(0, 10)"))
 
 
+def end(page: Page) -> str:
+    """Return the last day in sight of the forecasts."""
+    return str(page.evaluate("document.querySelector('#forecasts .plot')._fullLayout.xaxis.range[1].slice(0, 10)"))
+
+
 def overflow(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
@@ -137,12 +142,23 @@ def test_range_buttons_zoom(opened: Open, results: dict[str, Any], width: int) -
     button = page.get_by_role("button", name="Last 50", exact=True)
     if width == 390:
         expect(button).to_have_attribute("aria-pressed", "true")
-    button.click()
-    expect(button).to_have_attribute("aria-pressed", "true")
-    assert start(page) == times[-50]
-    page.get_by_role("button", name="All", exact=True).click()
-    expect(page.get_by_role("button", name="All", exact=True)).to_have_attribute("aria-pressed", "true")
-    assert start(page) <= results["forecasts"]["history"]["time"][0]
+    for _ in range(2):  # there, to everything, and back again
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        assert (start(page), end(page)) == (times[-50], times[-1])
+        page.get_by_role("button", name="All", exact=True).click()
+        expect(page.get_by_role("button", name="All", exact=True)).to_have_attribute("aria-pressed", "true")
+        assert start(page) <= results["forecasts"]["history"]["time"][0]
+        assert end(page) >= times[-1]
+
+
+def test_the_last_points_are_those_of_the_test_part_however_long_the_history(
+    opened: Open, make_results: Callable[..., dict[str, Any]]
+) -> None:
+    short = make_results(points=62)
+    page, times = opened(1280, short), short["forecasts"]["time"]
+    page.get_by_role("button", name="Last 50", exact=True).click()
+    assert (start(page), end(page)) == (times[-50], times[-1])
 
 
 def test_the_legend_switches_a_cell_off_and_on(opened: Open) -> None:

@@ -31,7 +31,14 @@ from gatework.tasks.training import Settings
         ({"cells": ()}, "--cells is empty"),
         ({"cells": ("gru", "gru")}, "names a cell twice"),
         ({"layers": ()}, "--layers is ()"),
-        ({"layers": (50, 0)}, "at least one unit"),
+        ({"layers": (50, 0)}, "1 to 100,000 units"),
+        ({"layers": (10**6,)}, "1 to 100,000 units"),
+        ({"params": 10**12}, "--params is 1000000000000: it must be at most"),
+        ({"clip": float("inf")}, "--clip is inf"),
+        ({"clip": float("nan")}, "--clip is nan"),
+        ({"learning_rate": float("inf")}, "--learning-rate is inf"),
+        ({"batch": 10**20}, "--batch is 1"),
+        ({"threads": 10_000}, "--threads is 10000"),
     ],
 )
 def test_what_cannot_work_is_refused(settings, words):

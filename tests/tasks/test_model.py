@@ -14,14 +14,14 @@ from gatework.tasks.model import CONFIG, WEIGHTS, Columns, Model, conformal_reac
 from gatework.tasks.transform import fit
 
 
-def make_model(cell="gru", features=(), horizon=3):
+def make_model(cell="gru", features=(), horizon=3, step="1 row"):
     torch.manual_seed(0)
     values = np.exp(np.random.default_rng(0).normal(size=(50, 1 + len(features))))
     transform = fit(values, ("difference",) * values.shape[1], horizon)
     network = Forecaster(cell, values.shape[1], (4, 3), horizon)
     torch.nn.init.normal_(network.readout.weight)
     network.eval()
-    columns = Columns("y", None, tuple(features), "carry")
+    columns = Columns("y", None, tuple(features), "carry", step)
     reach = tuple(0.5 + k for k in range(horizon))
     return Model(find(cell), (4, 3), 6, transform, columns, reach, network, {"seed": 1})
 
@@ -73,7 +73,7 @@ def test_forecasts_follow_the_last_row_and_lie_in_their_interval():
 
 def test_stamps_go_on_by_the_step_of_the_series():
     dates = pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 8, 1), "1mo", eager=True)
-    frame = make_model().predict(table(rows=len(dates), month=dates))
+    frame = make_model(step="1 month").predict(table(rows=len(dates), month=dates))
     assert [str(one)[:10] for one in frame["time"]] == ["2021-09-01", "2021-10-01", "2021-11-01"]
 
 
@@ -82,6 +82,11 @@ def test_too_few_rows_and_missing_columns_are_refused():
         make_model().predict(table(rows=5))
     with pytest.raises(DataError, match="level"):
         make_model(features=("level",)).predict(table())
+
+
+def test_a_table_with_another_step_is_refused():
+    with pytest.raises(DataError, match="1 row apart, and the model was trained on rows 1 day apart"):
+        make_model(step="1 day").predict(table())
 
 
 def damage(folder, change):
@@ -104,6 +109,10 @@ def damage(folder, change):
         (lambda record: record.update(widths=["a"]), "damaged"),
         (lambda record: record.update(window="six"), "damaged"),
         (lambda record: record.update(reach=[1.0]), "damaged"),
+        (lambda record: record.update(reach=[1.0, 1.0, float("nan")]), "not JSON"),
+        (lambda record: record.update(window=10**400), "damaged"),
+        (lambda record: record["transform"].update(scale=[0.0]), "damaged"),
+        (lambda record: record["columns"].update(time=7), "damaged"),
         (lambda record: record["transform"].update(columns=["cube"]), "damaged"),
         (lambda record: record["columns"].update(features=["a"]), "damaged"),
         (lambda record: record.update(columns=None), "damaged"),

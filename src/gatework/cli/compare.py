@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +105,12 @@ def compare(data: str, out: Path | None, as_json: bool, **settings: Any) -> None
     from gatework.study import compare as run
 
     given = {name: value for name, value in settings.items() if value is not None}
-    with Progress(quiet=as_json) as progress:
+    # What a cell's file prints when it is loaded must not stand before the JSON.
+    aside = redirect_stdout(sys.stderr) if as_json else nullcontext()
+    with aside, Progress(quiet=as_json) as progress:
         study = run(data, out=out, listener=progress, **given)
     if as_json:
-        keys = ("verdict", "leaderboard", "baselines")
+        keys = ("verdict", "notes", "leaderboard", "baselines")
         places = {"report": str(study.folder / "report.html"), "model": str(study.folder / "model")}
         record = {**{key: study.record[key] for key in keys}, **places}
         click.echo(json.dumps(record, indent=1, ensure_ascii=False))

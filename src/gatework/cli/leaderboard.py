@@ -10,9 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from gatework.study import Study
-from gatework.study.evaluation import METRICS
 
 WIDTH = 100
+LONGEST_NAME = 24
+COLUMNS = ("parameters", "units", "MAE", "±", "RMSE", "MASE", "MAPE %", "train s", "step µs")
+LEAST_FIRST = ("units", "step µs", "MAPE %", "parameters", "MASE", "RMSE", "train s", "±")
 HEADINGS = {"mae": "MAE", "rmse": "RMSE", "mase": "MASE", "mape": "MAPE %"}
 
 
@@ -20,7 +22,7 @@ def show_study(study: Study) -> None:
     """Print the leaderboard, the verdict, and where the files are."""
     console = Console(highlight=False, soft_wrap=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
-    console.print(_table(study.record))
+    console.print(_table(study.record, console.width))
     console.print()
     console.print(Text(study.verdict(), style="bold"))
     for note in study.record["notes"]:
@@ -30,39 +32,55 @@ def show_study(study: Study) -> None:
         console.print(f"{name:<10}{study.folder / place}", soft_wrap=True, markup=False)
 
 
-def _table(record: Mapping[str, Any]) -> Table:
+def _table(record: Mapping[str, Any], width: int) -> Table:
+    """Cells and baselines, lowest error first, in as many columns as fit: a number is never cut."""
     unit, n = record["unit"], record["data"]["split"]["test"]["windows"]
     title = Text(f"Test errors in {unit}, {n:,} forecasts, lowest first; ± 95 % over seeds")
+    cells = [(row["test"]["mae"]["mean"], _cell(row), "bold") for row in record["leaderboard"]]
+    baselines = [(row["test"]["mae"], _baseline(row), "dim") for row in record["baselines"]]
+    rows = sorted([*cells, *baselines], key=lambda one: float(one[0]))
+    shown = _fitting([row for _, row, _ in rows], width)
     table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left", title_style="")
-    table.add_column("", no_wrap=True, overflow="ellipsis", max_width=24)
-    metrics = [metric for metric in METRICS if metric != "mape" or record["metrics_note"] is None]
-    headings = [*(HEADINGS[metric] for metric in metrics)]
-    for heading in ("parameters", "units", headings[0], "±", *headings[1:], "train s", "step µs"):
+    table.add_column("", no_wrap=True, overflow="ellipsis", max_width=LONGEST_NAME)
+    for heading in shown:
         table.add_column(heading, justify="right", no_wrap=True)
-    cells = [(row["test"]["mae"]["mean"], _cell(row, metrics)) for row in record["leaderboard"]]
-    baselines = [(row["test"]["mae"], _baseline(row, metrics)) for row in record["baselines"]]
-    for _, (row, style) in sorted([*cells, *baselines], key=lambda one: one[0]):
-        table.add_row(*row, style=style)
+    for _, row, style in rows:
+        table.add_row(Text(row["name"]), *(row.get(heading, "") for heading in shown), style=style)
     return table
 
 
-def _cell(row: Mapping[str, Any], metrics: Sequence[str]) -> tuple[list[str], str]:
-    test = row["test"]
-    between = test["mae"]["interval"]
-    half = readable((between[1] - between[0]) / 2) if between else "-"
-    means = [readable(test[metric]["mean"]) if test[metric] else "-" for metric in metrics]
-    units = ",".join(str(width) for width in row["hidden"])
-    name = f"{row['cell']} *" if row["beats_baseline"] else row["cell"]
-    costs = [f"{row['train_seconds']:.1f}", f"{row['step_microseconds']:.0f}"]
-    return [name, f"{row['parameters']:,}", units, means[0], half, *means[1:], *costs], "bold"
+def _fitting(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
+    """The columns that fit, in their order; those that matter least go first, and those that nobody fills."""
+    shown = [heading for heading in COLUMNS if any(row.get(heading, "-") != "-" for row in rows)]
+    for heading in LEAST_FIRST:
+        widths = [max(len(one), *(len(row.get(one, "")) for row in rows)) + 2 for one in shown]
+        name = min(LONGEST_NAME, max(len(row["name"]) for row in rows))
+        if name + sum(widths) <= width:
+            break
+        shown = [one for one in shown if one != heading]
+    return shown
 
 
-def _baseline(row: Mapping[str, Any], metrics: Sequence[str]) -> tuple[list[str], str]:
-    test = row["test"]
-    figures = [
-        readable(test[metric]) if test[metric] is not None else "-" for metric in ("mae", "rmse", "mase", "mape")
-    ]
-    return [row["name"], "", "", figures[0], "", *figures[1:], "", ""], "dim"
+def _cell(row: Mapping[str, Any]) -> dict[str, str]:
+    between = row["test"]["mae"]["interval"]
+    means = {HEADINGS[metric]: _number(value and value["mean"]) for metric, value in row["test"].items()}
+    return {
+        "name": f"{row['cell']} *" if row["beats_baseline"] else row["cell"],
+        "parameters": f"{row['parameters']:,}",
+        "units": ",".join(str(width) for width in row["hidden"]),
+        **means,
+        "±": _number(between and (between[1] - between[0]) / 2),
+        "train s": f"{row['train_seconds']:.1f}",
+        "step µs": f"{row['step_microseconds']:.0f}",
+    }
+
+
+def _baseline(row: Mapping[str, Any]) -> dict[str, str]:
+    return {"name": row["name"], **{HEADINGS[metric]: _number(value) for metric, value in row["test"].items()}}
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else readable(value)
 
 
 def readable(number: float) -> str:

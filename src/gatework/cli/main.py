@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from io import TextIOWrapper
 
 import click
 
@@ -46,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def status(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; what goes wrong for a reason is told in one sentence on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no "±" shows "?"
     try:
         result = cli.main(arguments, prog_name="gatework", standalone_mode=False)
     except GateworkError as error:
@@ -60,6 +64,9 @@ def status(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the output has gone, as `head` does: there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        name = f"{str(error.filename)[:80]}: " if error.filename else ""
+        return _refuse(f"{name}{error.strerror or error}; choose another file or folder")
     return result if isinstance(result, int) else 0
 
 

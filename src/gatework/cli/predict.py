@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gatework.study.plain import stamps
 from gatework.tasks.model import load_model
@@ -32,7 +33,7 @@ def predict(model: Path, data: str, as_json: bool) -> None:
     rows = [{**row, clock: time} for row, time in zip(frame.to_dicts(), times, strict=True)]
     if as_json:
         record = {"cell": found.cell.name, "target": found.columns.target, "level": 0.9, "forecasts": rows}
-        click.echo(json.dumps(record, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False))
     else:
         _print(rows, clock, found.columns.target)
 
@@ -40,7 +41,7 @@ def predict(model: Path, data: str, as_json: bool) -> None:
 def _print(rows: list[dict[str, Any]], clock: str, target: str) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("step", clock, target, "90 % from", "to"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(Text(heading), justify="right", no_wrap=True)
     for row in rows:
         table.add_row(str(row["step"]), str(row[clock]), *(f"{row[key]:,.6g}" for key in ("forecast", "low", "high")))
     Console().print(table)

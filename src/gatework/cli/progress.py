@@ -21,7 +21,7 @@ class Progress(Listener):
         self._console = console or Console(stderr=True)
         self._silent = quiet or not self._console.is_terminal
         self._bar = Bar(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             TextColumn("{task.fields[done]}/{task.fields[all]} trials"),
             TextColumn("{task.fields[left]}"),
@@ -47,8 +47,9 @@ class Progress(Listener):
             return
         series, transform = plan.problem.series, plan.problem.transform.name
         self._console.print(
-            f"[bold]{series.name}[/]: {len(series.y)} rows, one {series.step.name} apart, target {series.target}",
+            f"{series.name}: {len(series.y)} rows, one {series.step.name} apart, target {series.target}",
             highlight=False,
+            markup=False,
         )
         for finding in series.findings:
             self._console.print(f"  {finding.line()}", highlight=False, markup=False)

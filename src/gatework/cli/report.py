@@ -18,5 +18,8 @@ def report(folder: Path) -> None:
     results = folder / "results.json"
     if not results.is_file():
         raise RunFolderError(f"There is no finished study in {folder}: it has no results.json; run gatework compare.")
-    write(read_record(results), folder / "report.html")
+    try:
+        write(read_record(results), folder / "report.html")
+    except (KeyError, TypeError) as error:
+        raise RunFolderError(f"{results} is damaged: run the same gatework compare again to write it anew.") from error
     click.echo(str(folder / "report.html"))

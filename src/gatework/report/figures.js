@@ -60,14 +60,16 @@
   };
 
   const press = (button, group) => group.forEach((other) => other.setAttribute("aria-pressed", other === button));
-  const time = (plot) => plot.data.map((trace) => trace.x).reduce((a, b) => (b.length > a.length ? b : a));
+  const time = (plot) => plot.data.find((trace) => trace.name === "truth").x;
 
   const ranged = (plot, buttons) => {
     const show = async (button) => {
       const size = Number(button.dataset.last);
       const x = time(plot);
-      const range = { "xaxis.range": [x[x.length - size], x[x.length - 1]] };
-      await Plotly.relayout(plot, size ? range : { "xaxis.autorange": true });
+      // Both axes: plotly leaves the lower one on autorange, and it then holds the upper one.
+      const change = size ? { range: [x[Math.max(0, x.length - size)], x[x.length - 1]], autorange: false } : { autorange: true };
+      const both = ["xaxis", "xaxis2"].flatMap((axis) => Object.entries(change).map(([key, value]) => [`${axis}.${key}`, value]));
+      await Plotly.relayout(plot, Object.fromEntries(both));
       press(button, buttons);
     };
     for (const button of buttons) button.addEventListener("click", () => show(button));

@@ -1,6 +1,7 @@
 """One colour per cell in every picture, told apart by colour-blind readers too.
 
-The hues are those of Okabe & Ito (2008) without black and yellow, which vanish on a dark or a light page. The
+The hues are those of Okabe & Ito (2008) without black and yellow, which vanish on a dark or a light page, and a
+violet and a brown of ColorBrewer. The
 truth is drawn in the colour of the text: a trace without a colour takes it from the theme.
 """
 
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 
 from gatework.report.results import Results
 
-HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#A6761D")
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up")
 GREY = "#878d96"

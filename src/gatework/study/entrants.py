@@ -33,11 +33,13 @@ class Scorer:
         """The scorer of a problem: its scales come from the training part."""
         origins = problem.origins("test")
         train = problem.series.y[: problem.split.train_end]
+        seen = problem.series.observed[: problem.split.train_end, 0]
+        known = np.where(seen, train, np.nan)  # what was filled in is no measure of how much the series changes
         sensible, why = mape_means_something(train)
         return cls(
             problem.future(origins),
             problem.observed(origins),
-            mase_scale(train, min(season.length, len(train) - 1)),
+            mase_scale(known, min(season.length, len(train) - 1)),
             "" if sensible else why,
         )
 
@@ -117,6 +119,10 @@ class Baseline:
     def losses(self) -> Floats:
         """The mean absolute error at every origin: (n,)."""
         return self.scorer.losses(self.forecasts)
+
+
+BASELINES = ("persistence", "seasonal naive", "drift", "ridge autoregression")
+"""The names of the baselines, simplest first."""
 
 
 def make_baselines(problem: Problem, season: Season, scorer: Scorer) -> tuple[Baseline, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gatework.errors import TrainingError
-from gatework.study.entrants import Baseline, Entrant, Scorer, make_baselines
+from gatework.study.entrants import Baseline, Entrant, Scorer
 from gatework.study.plan import Plan
 from gatework.study.statistics import Comparison, compare_all, compare_pair, diebold_mariano, holm
 from gatework.study.trial import Outcome, Trial
@@ -86,7 +86,6 @@ class Evaluation:
 
 def evaluate(plan: Plan, outcomes: Mapping[str, Outcome]) -> Evaluation:
     """Score every cell and every baseline on the test part. Raises `TrainingError` where every cell diverged."""
-    scorer = Scorer.of(plan.problem, plan.season)
     results = {name: _of_cell(name, plan, outcomes) for name in plan.cells}
     diverged = {name: sum(one.diverged for one in found) for name, (_, found) in results.items()}
     entrants = tuple(
@@ -97,7 +96,7 @@ def evaluate(plan: Plan, outcomes: Mapping[str, Outcome]) -> Evaluation:
             count(plan.cells[name], plan.problem.columns, plan.widths[name], plan.problem.horizon),
             trials,
             found,
-            scorer,
+            plan.scorer,
         )
         for name, (trials, found) in results.items()
         if not diverged[name]
@@ -107,9 +106,8 @@ def evaluate(plan: Plan, outcomes: Mapping[str, Outcome]) -> Evaluation:
             f"No cell could be trained: the forecasts of {', '.join(diverged)} are not finite; lower --learning-rate, "
             "or look whether the equations can grow without bound."
         )
-    baselines = make_baselines(plan.problem, plan.season, scorer)
     left_out = {name: seeds for name, seeds in diverged.items() if seeds}
-    return Evaluation(plan.problem, plan.choice, plan.season, scorer, entrants, baselines, left_out)
+    return Evaluation(plan.problem, plan.choice, plan.season, plan.scorer, entrants, plan.baselines, left_out)
 
 
 def _of_cell(name: str, plan: Plan, outcomes: Mapping[str, Outcome]) -> tuple[tuple[Trial, ...], tuple[Outcome, ...]]:

@@ -31,7 +31,7 @@ def best_model(plan: Plan, evaluation: Evaluation) -> Model:
         widths=entrant.widths,
         window=problem.window,
         transform=problem.transform,
-        columns=Columns(series.target, options.time, series.features, options.missing),
+        columns=Columns(series.target, options.time, series.features, options.missing, series.step.name),
         reach=conformal_reach(errors, problem.observed(held_out)),
         network=network,
         provenance={

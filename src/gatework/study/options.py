@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,10 @@ class Options:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UsageError(f"{flag(name)} is {value}: it must be at least {least}.")
+        for name, most in _MOST.items():
+            value = getattr(self, name)
+            if value is not None and not value <= most:
+                raise UsageError(f"{flag(name)} is {value}: it must be at most {most:,}.")
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if value not in choices:
@@ -84,8 +89,8 @@ class Options:
         names = [cell.name if isinstance(cell, Cell) else cell for cell in self.cells]
         if len(set(names)) < len(names):
             raise UsageError(f"--cells names a cell twice ({', '.join(names)}): name each once.")
-        if self.layers is not None and (not self.layers or min(self.layers) < 1):
-            raise UsageError(f"--layers is {self.layers}: each layer needs at least one unit, as in 50,100.")
+        if self.layers is not None and (not self.layers or min(self.layers) < 1 or max(self.layers) > _WIDEST):
+            raise UsageError(f"--layers is {self.layers}: each layer has 1 to {_WIDEST:,} units, as in 50,100.")
         if not 0 <= self.dropout < 1:
             raise UsageError(f"--dropout is {self.dropout:g}: it is a probability from 0 to below 1.")
         if self.learning_rate is not None and not self.learning_rate > 0:
@@ -117,6 +122,18 @@ _LEAST: dict[str, float] = {
     "season": 1,
     "threads": 1,
 }
+_MOST: dict[str, float] = {
+    "params": 10**9,
+    "depth": 100,
+    "seeds": 10_000,
+    "epochs": 10**6,
+    "batch": 10**9,
+    "learning_rate": 1e6,
+    "clip": 1e30,
+    "threads": os.cpu_count() or 1,
+}
+_WIDEST = 100_000
+"""No layer is wider: its recurrent matrix alone would take 40 GB."""
 _CHOICES: dict[str, tuple[str, ...]] = {
     "optimizer": OPTIMIZERS,
     "loss": LOSSES,

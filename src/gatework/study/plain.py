@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -29,3 +30,16 @@ def stamps(times: np.ndarray[Any, Any]) -> list[str | int]:
 def numbers(values: np.ndarray[Any, Any]) -> list[float]:
     """Numbers with six significant digits: what a picture shows."""
     return [float(f"{one:.6g}") for one in values]
+
+
+def finite(value: Any) -> Any:
+    """Plain data in which numbers that are not finite, which JSON does not know, are None.
+
+    >>> finite({"loss": [0.5, float("nan")]})
+    {'loss': [0.5, None]}
+    """
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value

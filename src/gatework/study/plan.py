@@ -14,13 +14,16 @@ from gatework.data import Series, load, split
 from gatework.errors import DataError, UsageError
 from gatework.graph import Cell
 from gatework.study.budget import widths_for
-from gatework.study.entrants import season_of
+from gatework.study.entrants import BASELINES, Baseline, Scorer, make_baselines, season_of
 from gatework.study.options import Options
 from gatework.study.trial import Trial
 from gatework.tasks.choice import Choice, choose_transform
 from gatework.tasks.problem import Problem
 from gatework.tasks.season import Season
 from gatework.tasks.transform import fit
+
+RESERVED = frozenset({"origin", "time", "step", "truth", *BASELINES})
+"""Columns of forecasts.csv that are not cells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,8 @@ class Plan:
     problem: Problem
     choice: Choice
     season: Season
+    scorer: Scorer
+    baselines: tuple[Baseline, ...]
     cells: Mapping[str, Cell]
     widths: Mapping[str, tuple[int, ...]]
     trials: tuple[Trial, ...]
@@ -65,13 +70,30 @@ def make_plan(data: Any, options: Options) -> Plan:
         for name, cell in cells.items()
     )
     season = season_of(series, parts.train_end, options.season)
-    return Plan(_source(data, series), options, problem, choice, season, cells, widths, trials)
+    if season.length >= parts.train_end:
+        raise UsageError(f"--season is {season.length}: the training part has only {parts.train_end} rows.")
+    scorer = Scorer.of(problem, season)
+    baselines = make_baselines(problem, season, scorer)
+    return Plan(
+        source=_source(data, series),
+        options=options,
+        problem=problem,
+        choice=choice,
+        season=season,
+        scorer=scorer,
+        baselines=baselines,
+        cells=cells,
+        widths=widths,
+        trials=trials,
+    )
 
 
 def _cells(options: Options) -> dict[str, Cell]:
     cells: dict[str, Cell] = {}
     for one in options.cells:
         cell = find(one)
+        if cell.name in RESERVED:
+            raise UsageError(f"A cell cannot be called {cell.name!r}, a column of forecasts.csv: give it another name.")
         if cell.name in cells:
             raise UsageError(f"Two cells are called {cell.name}: give one of them another name.")
         cells[cell.name] = cell
@@ -83,7 +105,7 @@ def _check_length(series: Series, train_end: int, options: Options) -> None:
         trained = f", {train_end} of them to train on" if train_end < len(series.y) else ""
         raise DataError(
             f"{series.name} has {len(series.y)} rows{trained}: too few for a window of {options.window} rows and "
-            f"{options.horizon} to forecast; shorten --window."
+            f"{options.horizon} to forecast; shorten --window or --horizon."
         )
 
 

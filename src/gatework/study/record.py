@@ -18,7 +18,7 @@ from gatework.graph.text import equations
 from gatework.inspect.gates import record_gates
 from gatework.study.entrants import Baseline, Entrant
 from gatework.study.evaluation import LEVEL, METRICS, Duel, Evaluation
-from gatework.study.plain import numbers, stamp, stamps
+from gatework.study.plain import finite, numbers, stamp, stamps
 from gatework.study.run_folder import FORMAT
 from gatework.study.statistics import Comparison, interval
 from gatework.study.verdict import BaselineResult, CellResult, Evidence, verdict
@@ -34,7 +34,7 @@ def make_record(evaluation: Evaluation, *, settings: Mapping[str, Any], command:
     comparisons = evaluation.comparisons()
     duels = {one.name: evaluation.against(one) for one in evaluation.baselines}
     note = evaluation.scorer.mape_note
-    return {
+    record = {
         "format": FORMAT,
         "gatework": version("gatework"),
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -61,6 +61,7 @@ def make_record(evaluation: Evaluation, *, settings: Mapping[str, Any], command:
         "forecasts": _forecasts(evaluation),
         "gates": {one.name: _gates(one, evaluation.problem) for one in evaluation.ranked},
     }
+    return dict(finite(record))
 
 
 def notes(evaluation: Evaluation, most: int) -> list[str]:
@@ -76,11 +77,12 @@ def notes(evaluation: Evaluation, most: int) -> list[str]:
     ]
     if short:
         verb = "was" if len(short) == 1 else "were"
-        sentences.append(
-            f"{_and(short)} {verb} still improving after {most} epochs: more --epochs may lower the error."
-        )
+        epochs = "1 epoch" if most == 1 else f"{most} epochs"
+        sentences.append(f"{_and(short)} {verb} still improving after {epochs}: more --epochs may lower the error.")
+    if evaluation.seeds == 1:
+        sentences.append("Every cell was trained once: how much another seed would change is not known.")
     budgets = [one.parameters for one in evaluation.entrants]
-    if max(budgets) > 1.03 * min(budgets):
+    if max(budgets) > 1.02 * min(budgets):  # more than 1 % from the budget, both ways
         sentences.append(f"The cells differ in size, from {min(budgets):,} to {max(budgets):,} parameters.")
     return sentences
 

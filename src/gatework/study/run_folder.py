@@ -22,6 +22,7 @@ from typing import IO, Any
 
 import optuna
 from optuna.distributions import IntDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 from safetensors import SafetensorError
@@ -82,7 +83,7 @@ class RunFolder:
             return
         record = self.path / "study.json"
         if not record.is_file():
-            if {one.name for one in self.path.iterdir()} <= {"trials", "lock"}:
+            if {one.name for one in self.path.iterdir()} <= {"trials", "lock", "study.json.part"}:
                 return  # killed before the first file was written
             raise RunFolderError(f"The folder {self.path} is not empty and is no run folder: choose another --out.")
         found = read_record(record)
@@ -98,8 +99,10 @@ class RunFolder:
         path = self.path / "trials.db"
         try:
             self._storage = RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 30}})
-            return optuna.create_study(storage=self._storage, study_name=STUDY, load_if_exists=True)
-        except (SQLAlchemyError, RuntimeError) as error:
+            study = optuna.create_study(storage=self._storage, study_name=STUDY, load_if_exists=True)
+            study.get_trials(deepcopy=False)  # a page that is damaged shows when it is read
+            return study
+        except (SQLAlchemyError, RuntimeError, StorageInternalError) as error:
             raise RunFolderError(
                 f"The trials of {self.path} cannot be read: trials.db is damaged; choose another --out."
             ) from error
@@ -113,7 +116,7 @@ class RunFolder:
             key = stored.user_attrs.get("key")
             if key in wanted and key not in found:
                 arrays = self._arrays(key)
-                if arrays is not None:
+                if arrays is not None and {"test", "validation"} <= arrays.keys():
                     found[key] = Outcome.restore(stored.user_attrs["outcome"], arrays)
         return found
 

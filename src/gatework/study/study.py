@@ -1,9 +1,10 @@
-"""A study from its question to its answer: `compare` runs what is missing and returns what was"""
+"""A study from its question to its answer: `compare` runs what is missing and returns what was found."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ import polars as pl
 import torch
 
 from gatework.errors import UsageError
+from gatework.graph import Cell
 from gatework.report import write as write_report
 from gatework.study.evaluation import evaluate
 from gatework.study.handover import best_model, forecasts_table
+from gatework.study.interruption import interruptible
 from gatework.study.options import Options, command
 from gatework.study.plan import Plan, make_plan
 from gatework.study.record import make_record
@@ -44,7 +47,7 @@ class Listener:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What was  `record` holds everything as plain data, `folder` the files."""
+    """What was found. `record` holds everything as plain data, `folder` the files."""
 
     record: Mapping[str, Any]
     folder: Path
@@ -90,17 +93,18 @@ def compare(data: Any, *, out: str | Path | None = None, listener: Listener | No
 
 
 def run_plan(plan: Plan, folder: Path, words: str, listener: Listener | None = None) -> Study:
-    """Run the trials that are not finished yet, in the order of the plan, and write everything that is"""
+    """Run the trials that are not finished yet, in the order of the plan, and write everything that is found."""
     listener = listener or Listener()
-    with RunFolder(folder, plan.subject) as store, _threads(plan.options.threads):
+    with RunFolder(folder, plan.subject) as store, _threads(plan.options.threads), interruptible() as check:
         outcomes = store.finished(list(plan.trials))
         listener.prepared(plan, len(outcomes))
         for trial in plan.trials:
             if trial.key not in outcomes:
                 listener.started(trial)
-                outcomes[trial.key] = run(trial, plan.problem, _epochs(listener, trial))
+                outcomes[trial.key] = run(trial, plan.problem, _epochs(listener, trial, check))
                 store.keep(trial, outcomes[trial.key])
                 listener.finished(trial, outcomes[trial.key])
+                check()
         evaluation = evaluate(plan, outcomes)
         record = make_record(evaluation, settings=_all_settings(plan), command=words, source=plan.source)
         model = best_model(plan, evaluation)
@@ -134,8 +138,24 @@ def _options(settings: Mapping[str, Any]) -> Options:
         raise UsageError(
             f"compare has no setting {sorted(unknown)[0]!r}: it knows {', '.join(Options.__dataclass_fields__)}."
         )
-    values: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in settings.items()}
-    return Options(**values)
+    try:
+        return Options(**{key: _plain(key, value) for key, value in settings.items()})
+    except TypeError as error:
+        raise UsageError(f"A setting of compare has a value of the wrong kind: {error}.") from error
+
+
+def _plain(key: str, value: Any) -> Any:
+    """A setting as `Options` keeps it: one name or number of a list alone, lists and numpy's numbers as Python's."""
+    if key in ("cells", "features", "layers") and value is not None:
+        alone = isinstance(value, (str, Cell)) or not hasattr(value, "__iter__")
+        return tuple(_plain("", one) for one in ([value] if alone else value))
+    kind = Options.__dataclass_fields__[key].type if key else ""
+    whole = kind == "int" or (kind == "int | None" and value is not None)
+    return operator.index(value) if whole else _number(value)
+
+
+def _number(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
 
 
 def _all_settings(plan: Plan) -> dict[str, Any]:
@@ -143,8 +163,12 @@ def _all_settings(plan: Plan) -> dict[str, Any]:
     return {**plan.options.to_json(), **chosen, "target": plan.problem.series.target}
 
 
-def _epochs(listener: Listener, trial: Trial) -> Callable[[int, Epoch], None]:
-    return lambda number, epoch: listener.epoch(trial, number, epoch)
+def _epochs(listener: Listener, trial: Trial, check: Callable[[], None]) -> Callable[[int, Epoch], None]:
+    def told(number: int, epoch: Epoch) -> None:
+        listener.epoch(trial, number, epoch)
+        check()
+
+    return told
 
 
 def _flat_cell(row: Mapping[str, Any]) -> dict[str, Any]:

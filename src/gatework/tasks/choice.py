@@ -46,7 +46,7 @@ def choose_transform(series: Series, split: Split, window: int, horizon: int, as
         return Choice(_columns(series, split, asked), "asked for")
     train = series.values[: split.train_end]
     reasons, candidates = [], list(TRANSFORMS)
-    if series.y.min() <= 0:
+    if series.y[: split.validation_end].min() <= 0:
         candidates.remove("log-return")
         reasons.append("log-return needs a positive series")
     outside = _share_outside(series, split)
@@ -67,7 +67,9 @@ def choose_transform(series: Series, split: Split, window: int, horizon: int, as
 def _columns(series: Series, split: Split, name: str) -> tuple[str, ...]:
     if name != "log-return":
         return (name,) * int(series.values.shape[1])
-    features = ["log-return" if column.min() > 0 else "difference" for column in series.values.T[1:]]
+    features = [
+        "log-return" if column.min() > 0 else "difference" for column in series.values[: split.validation_end].T[1:]
+    ]
     return (name, *features)
 
 

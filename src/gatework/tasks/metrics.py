@@ -74,8 +74,9 @@ def by_step(truth: Floats, forecast: Floats, observed: Mask) -> Floats:
 def mase_scale(y_train: Floats, season: int) -> float:
     """Return the mean of |y_t - y_{t-season}| over the training part (T,), the unit of the MASE.
 
-    It is 0 for a series that repeats exactly; then there is no MASE. Raises `DataError` when the training
-    part is not longer than a season. Source: Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001.
+    Pairs with a nan, a value that was not observed, are left out. The unit is 0 for a series that repeats exactly;
+    then there is no MASE. Raises `DataError` when the training part is not longer than a season. Source: Hyndman &
+    Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001.
 
     >>> mase_scale(np.array([1.0, 2.0, 4.0, 7.0]), season=1)
     2.0
@@ -85,7 +86,9 @@ def mase_scale(y_train: Floats, season: int) -> float:
             f"Cannot scale errors by a season of {season} rows because the training part has {len(y_train)}; "
             "choose a shorter season or a longer training part."
         )
-    return float(np.abs(y_train[season:] - y_train[:-season]).mean())
+    changes = np.abs(y_train[season:] - y_train[:-season])
+    known = changes[~np.isnan(changes)]
+    return float(known.mean()) if len(known) else 0.0
 
 
 def mape_means_something(y_train: Floats) -> tuple[bool, str]:

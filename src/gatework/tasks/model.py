@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,20 @@ from gatework.tasks.forecaster import Forecaster
 from gatework.tasks.transform import Floats, Transform
 
 FORMAT = 1
+LARGEST = 10**6
+"""No window and no layer of a sound model is larger."""
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table the model reads, and what is done about missing values."""
+    """Which columns of a table the model reads, how far its rows are apart, and what is done about missing values."""
 
     target: str
     time: str | None
     features: tuple[str, ...]
     missing: str
+    step: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +73,11 @@ class Model:
 
     def forecast(self, series: Series) -> pl.DataFrame:
         """As `predict`, for a series that is loaded already."""
+        if series.step.name != self.columns.step:
+            raise DataError(
+                f"{series.name} has rows {series.step.name} apart, and the model was trained on rows "
+                f"{self.columns.step} apart: give it data with the same step."
+            )
         if len(series.y) < self.window:
             raise DataError(
                 f"{series.name} has {len(series.y)} rows, and the model reads a window of {self.window}: give it more."
@@ -112,12 +121,7 @@ class Model:
             "widths": self.widths,
             "window": self.window,
             "transform": self.transform.to_json(),
-            "columns": {
-                "target": self.columns.target,
-                "time": self.columns.time,
-                "features": self.columns.features,
-                "missing": self.columns.missing,
-            },
+            "columns": asdict(self.columns),
             "reach": self.reach,
             "weights_sha256": digest,
             "provenance": dict(self.provenance),
@@ -144,20 +148,33 @@ def load_model(folder: str | Path) -> Model:
         widths = tuple(int(width) for width in config["widths"])
         reach = tuple(float(one) for one in config["reach"])
         features = tuple(str(one) for one in columns["features"])
-        if len(reach) != transform.horizon or len(transform.columns) != 1 + len(features):
-            raise ValueError("its transform does not fit its columns")
+        if not (columns["time"] is None or isinstance(columns["time"], str)):
+            raise ValueError("its time column has no name")
+        if (
+            not all(isfinite(one) for one in reach)
+            or not all(1 <= size <= LARGEST for size in (int(config["window"]), *widths))
+            or len(reach) != transform.horizon
+            or len(transform.columns) != 1 + len(features)
+        ):
+            raise ValueError("its sizes do not fit each other, or are out of bounds")
         return Model(
             cell=cell,
             widths=widths,
             window=int(config["window"]),
             transform=transform,
-            columns=Columns(str(columns["target"]), columns["time"], features, str(columns["missing"])),
+            columns=Columns(
+                str(columns["target"]), columns["time"], features, str(columns["missing"]), str(columns["step"])
+            ),
             reach=reach,
             network=_network(folder, config, cell, widths, transform),
             provenance=config["provenance"],
         )
-    except (KeyError, TypeError, ValueError, AttributeError, EquationError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, EquationError) as error:
         raise ModelError(f"The model in {folder} is damaged: {CONFIG}: {error}.") from error
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"it holds {name}")
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -165,7 +182,7 @@ def _config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError(f"There is no model in {folder}: it has no {CONFIG}; name the folder `model` of a run.")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
     except (OSError, ValueError) as error:
         raise ModelError(f"The model in {folder} is damaged: {CONFIG} is not JSON ({error}).") from error
     if not isinstance(config, dict) or "format" not in config:

@@ -49,6 +49,7 @@ def find_season(y_train: Floats, natural: tuple[int, ...]) -> Season:
     remainder = detrend(np.asarray(y_train, dtype=np.float64)) if len(y_train) >= 8 else np.zeros(8)
     if np.abs(remainder).max() <= 1e-9 * np.abs(y_train).max(initial=0.0):
         return Season(1, False, "no season stands out; the training part is too short or does not vary")
+    remainder = remainder / np.abs(remainder).max()  # squares of tiny numbers vanish
     shocks = _prewhiten(remainder)
     strengths = {s: _strength(shocks, s) for s in sorted(natural) if 2 <= s <= len(shocks) // 2}
     seasons = [s for s, strength in strengths.items() if strength >= STRENGTH]

@@ -15,6 +15,7 @@ change over as many steps: an answer of zero is the persistence forecast.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,8 @@ class Transform:
         """What `to_json` wrote. Raises `ValueError`, `KeyError` or `TypeError` where the record is damaged."""
         columns = tuple(str(one) for one in record["columns"])
         numbers = [tuple(float(one) for one in record[key]) for key in ("center", "scale", "units")]
+        if not all(isfinite(one) for row in numbers for one in row) or min((*numbers[1], *numbers[2])) <= 0:
+            raise ValueError("a statistic of the transform is not a finite number, or a spread is not positive")
         unknown = set(columns) - set(TRANSFORMS)
         if unknown or not (len(columns) == len(numbers[0]) == len(numbers[1])) or not numbers[2]:
             raise ValueError(f"unknown transform {sorted(unknown)} or unequal lengths")

@@ -19,7 +19,7 @@ def comparisons(results: Results) -> Section | None:
     reading = (
         "Read along a row: the cell on the left against the one above, and how much larger (+) or smaller "
         "(−) its error is. “As good” means that the difference is too small to matter, “undecided” that "
-        "these seeds can’t tell."
+        "these seeds on this test part can’t tell."
     )
     listed = words if len(pairs) <= FEW else fold(f"All {len(pairs)} pairs in words", words)
     return section("pairs", "Pairs", "Cell against cell", matrix(results), element("p", reading, class_="note"), listed)

@@ -32,7 +32,10 @@ def leaderboard(results: Results) -> Section | None:
     figure = ranking(results)
     label = "Ranking by " + results["metric"].upper() + ": " + ", ".join(row.name for row in rows)
     drawn = None if figure is None else picture(figure, label, _reading(results))
-    reading = "● marks the best of a column. Click on a heading to sort."
+    reading = (
+        "● marks the best of a column; p is that of the difference to the best baseline, adjusted for the number of "
+        "cells; MASE is the error in units of the usual change over a season. Click on a heading to sort."
+    )
     notes = [*results.get("notes", []), results["metrics_note"], reading]
     foot = element("p", " ".join(filter(None, notes)), class_="note")
     return section("leaderboard", "Ranking", _title(results), drawn, table(results), foot)
