@@ -30,7 +30,7 @@ from gatework.tasks.training import Settings
         ({"transform": "minmax"}, "choose one of auto"),
         ({"cells": ()}, "--cells is empty"),
         ({"cells": ("gru", "gru")}, "names a cell twice"),
-        ({"layers": ()}, "--layers is ()"),
+        ({"layers": ()}, "--layers is empty"),
         ({"layers": (50, 0)}, "1 to 100,000 units"),
         ({"layers": (10**6,)}, "1 to 100,000 units"),
         ({"params": 10**12}, "--params is 1000000000000: it must be at most"),

@@ -90,7 +90,8 @@ class Options:
         if len(set(names)) < len(names):
             raise UsageError(f"--cells names a cell twice ({', '.join(names)}): name each once.")
         if self.layers is not None and (not self.layers or min(self.layers) < 1 or max(self.layers) > _WIDEST):
-            raise UsageError(f"--layers is {self.layers}: each layer has 1 to {_WIDEST:,} units, as in 50,100.")
+            given = ",".join(map(str, self.layers)) or "empty"
+            raise UsageError(f"--layers is {given}: each layer has 1 to {_WIDEST:,} units, as in 50,100.")
         if not 0 <= self.dropout < 1:
             raise UsageError(f"--dropout is {self.dropout:g}: it is a probability from 0 to below 1.")
         if self.learning_rate is not None and not self.learning_rate > 0:

@@ -14,7 +14,7 @@ Fact = tuple[str, Child, Child]
 def verdict(results: Results) -> Section:
     """Return the head of the page."""
     data, first = results["data"], results["created"][:10]
-    kicker = f"{data['name']} · {data['target']} · {first}"
+    kicker = " · ".join(dict.fromkeys([data["name"], data["target"], first]))
     facts = join(
         element("div", element("dt", name), element("dd", value), element("dd", note, class_="note"))
         for name, value, note in _facts(results)
