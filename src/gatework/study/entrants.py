@@ -13,6 +13,7 @@ from gatework.graph import Cell
 from gatework.study.trial import Outcome, Trial
 from gatework.tasks import baselines
 from gatework.tasks.choice import fit_ridge, flat
+from gatework.tasks.forecaster import Forecaster
 from gatework.tasks.metrics import Score, by_step, mape_means_something, mase_scale, score
 from gatework.tasks.problem import Mask, Problem
 from gatework.tasks.season import Season, find_season
@@ -88,6 +89,12 @@ class Entrant:
     def best_seed(self) -> int:
         """The position of the seed with the lowest validation error."""
         return int(np.argmin([outcome.validation_error for outcome in self.outcomes]))
+
+    def best_network(self, problem: Problem) -> Forecaster:
+        """The network of the best seed, as its best epoch left it."""
+        network = Forecaster(self.cell, problem.columns, self.widths, problem.horizon)
+        network.load_state_dict(self.outcomes[self.best_seed].weights)
+        return network.eval()
 
     def mean_forecast(self) -> Floats:
         """The forecasts of the test part, averaged over seeds: (n, h)."""

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gatework.errors import TrainingError
-from gatework.study.entrants import Baseline, Entrant, Scorer
+from gatework.study.entrants import Baseline, Entrant
 from gatework.study.plan import Plan
 from gatework.study.statistics import Comparison, compare_all, compare_pair, diebold_mariano, holm
 from gatework.study.trial import Outcome, Trial
 from gatework.study.verdict import hardest
-from gatework.tasks.choice import Choice
 from gatework.tasks.forecaster import count
 from gatework.tasks.problem import Problem
-from gatework.tasks.season import Season
 
 METRICS = ("mae", "rmse", "mase", "mape")
 LEVEL = 0.95
@@ -36,18 +34,24 @@ class Duel:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """A finished study before it becomes data: its problem, its entrants and its baselines.
+    """A finished study before it becomes data: its plan, and what its cells gave.
 
     `diverged` says of cells that are left out, because some of their forecasts are not finite, in how many seeds.
     """
 
-    problem: Problem
-    choice: Choice
-    season: Season
-    scorer: Scorer
+    plan: Plan
     entrants: tuple[Entrant, ...]
-    baselines: tuple[Baseline, ...]
     diverged: Mapping[str, int]
+
+    @property
+    def problem(self) -> Problem:
+        """What every cell was asked."""
+        return self.plan.problem
+
+    @property
+    def baselines(self) -> tuple[Baseline, ...]:
+        """The baselines, simplest first."""
+        return self.plan.baselines
 
     @property
     def ranked(self) -> tuple[Entrant, ...]:
@@ -107,7 +111,7 @@ def evaluate(plan: Plan, outcomes: Mapping[str, Outcome]) -> Evaluation:
             "or look whether the equations can grow without bound."
         )
     left_out = {name: seeds for name, seeds in diverged.items() if seeds}
-    return Evaluation(plan.problem, plan.choice, plan.season, plan.scorer, entrants, plan.baselines, left_out)
+    return Evaluation(plan, entrants, left_out)
 
 
 def _of_cell(name: str, plan: Plan, outcomes: Mapping[str, Outcome]) -> tuple[tuple[Trial, ...], tuple[Outcome, ...]]:

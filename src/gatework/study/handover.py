@@ -9,19 +9,14 @@ import polars as pl
 
 from gatework.study.evaluation import Evaluation
 from gatework.study.plain import stamp, stamps
-from gatework.study.plan import Plan
 from gatework.study.record import versions
-from gatework.tasks.forecaster import Forecaster
 from gatework.tasks.model import Columns, Model, conformal_reach
 
 
-def best_model(plan: Plan, evaluation: Evaluation) -> Model:
+def best_model(evaluation: Evaluation) -> Model:
     """The model of the cell that leads the table, in the seed that is best in validation."""
-    entrant, problem = evaluation.ranked[0], plan.problem
+    plan, problem, entrant = evaluation.plan, evaluation.problem, evaluation.ranked[0]
     outcome = entrant.outcomes[entrant.best_seed]
-    network = Forecaster(entrant.cell, problem.columns, entrant.widths, problem.horizon)
-    network.load_state_dict(outcome.weights)
-    network.eval()
     held_out = problem.origins("validation")
     history = problem.history(held_out)
     errors = problem.answers(held_out) - problem.transform.encode(outcome.validation, history)
@@ -33,7 +28,7 @@ def best_model(plan: Plan, evaluation: Evaluation) -> Model:
         transform=problem.transform,
         columns=Columns(series.target, options.time, series.features, options.missing, series.step.name),
         reach=conformal_reach(errors, problem.observed(held_out)),
-        network=network,
+        network=entrant.best_network(problem),
         provenance={
             "data": plan.source,
             "data_fingerprint": series.fingerprint,
@@ -49,7 +44,7 @@ def best_model(plan: Plan, evaluation: Evaluation) -> Model:
 
 def forecasts_table(evaluation: Evaluation) -> pl.DataFrame:
     """The test forecasts: a row for each origin and step, the truth, every cell (mean over seeds), every baseline."""
-    problem, scorer = evaluation.problem, evaluation.scorer
+    problem, scorer = evaluation.problem, evaluation.plan.scorer
     origins, h = problem.origins("test"), problem.horizon
     rows = origins.repeat(h) + list(range(1, h + 1)) * len(origins)
     times = problem.series.times

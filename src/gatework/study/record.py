@@ -22,7 +22,6 @@ from gatework.study.plain import finite, numbers, stamp, stamps
 from gatework.study.run_folder import FORMAT
 from gatework.study.statistics import Comparison, interval
 from gatework.study.verdict import BaselineResult, CellResult, Evidence, verdict
-from gatework.tasks.forecaster import Forecaster
 from gatework.tasks.metrics import Score
 from gatework.tasks.problem import PARTS, Problem
 
@@ -33,7 +32,7 @@ def make_record(evaluation: Evaluation, *, settings: Mapping[str, Any], command:
     """The record of a study; the report's page is drawn from it alone."""
     comparisons = evaluation.comparisons()
     duels = {one.name: evaluation.against(one) for one in evaluation.baselines}
-    note = evaluation.scorer.mape_note
+    note = evaluation.plan.scorer.mape_note
     record = {
         "format": FORMAT,
         "gatework": version("gatework"),
@@ -56,7 +55,7 @@ def make_record(evaluation: Evaluation, *, settings: Mapping[str, Any], command:
         "horizon": {
             "steps": list(range(1, evaluation.problem.horizon + 1)),
             "cells": {one.name: one.mean_by_step() for one in evaluation.ranked},
-            "baselines": {one.name: evaluation.scorer.by_step(one.forecasts) for one in evaluation.baselines},
+            "baselines": {one.name: evaluation.plan.scorer.by_step(one.forecasts) for one in evaluation.baselines},
         },
         "forecasts": _forecasts(evaluation),
         "gates": {one.name: _gates(one, evaluation.problem) for one in evaluation.ranked},
@@ -138,10 +137,10 @@ def _data(evaluation: Evaluation, source: str) -> dict[str, Any]:
         "end": stamp(series.times[-1]),
         "step": series.step.name,
         "findings": [asdict(one) for one in series.findings],
-        "season": asdict(evaluation.season),
+        "season": asdict(evaluation.plan.season),
         "transform": {
             "name": problem.transform.name,
-            "why": evaluation.choice.why,
+            "why": evaluation.plan.choice.why,
             "columns": dict(zip((series.target, *series.features), problem.transform.columns, strict=True)),
         },
         "split": {part: _part(problem, part) for part in PARTS},
@@ -258,11 +257,8 @@ def _forecasts(evaluation: Evaluation) -> dict[str, Any]:
 
 def _gates(one: Entrant, problem: Problem) -> dict[str, Any]:
     """The named values of the top layer along the last test window, in the seed that is best in validation."""
-    outcome = one.outcomes[one.best_seed]
-    network = Forecaster(one.cell, problem.columns, one.widths, problem.horizon)
-    network.load_state_dict(outcome.weights)
     origin = problem.origins("test")[-1:]
-    values, kinds = record_gates(network, problem.inputs(origin))
+    values, kinds = record_gates(one.best_network(problem), problem.inputs(origin))
     window = slice(int(origin[0]) - problem.window + 1, int(origin[0]) + 1)
     return {
         "layer": len(one.widths),

@@ -107,7 +107,7 @@ def run_plan(plan: Plan, folder: Path, words: str, listener: Listener | None = N
                 check()
         evaluation = evaluate(plan, outcomes)
         record = make_record(evaluation, settings=_all_settings(plan), command=words, source=plan.source)
-        model = best_model(plan, evaluation)
+        model = best_model(evaluation)
         store.write_json("results.json", record)
         store.write_text("forecasts.csv", forecasts_table(evaluation).write_csv())
         model.save(folder / "model")

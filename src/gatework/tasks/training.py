@@ -60,11 +60,6 @@ class Fit:
     epochs: tuple[Epoch, ...]
     best_epoch: int
 
-    @property
-    def train_seconds(self) -> float:
-        """The time spent training, evaluation of the validation part excluded."""
-        return sum(epoch.seconds for epoch in self.epochs)
-
 
 def fit(
     problem: Problem,

@@ -27,15 +27,20 @@ def framed(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
 
 def titled(figure: go.Figure, text: str) -> None:
     """Write what the vertical axis measures above it, where it can be read without turning the head."""
+    written(figure, plain(text, 60), height=1, lift=6)
+
+
+def written(figure: go.Figure, text: str, *, height: float, lift: int) -> None:
+    """Write a line at the left edge, `lift` pixels above that share of the figure's height."""
     figure.add_annotation(
-        text=plain(text, 60),
+        text=text,
         x=0,
-        y=1,
+        y=height,
         xref="paper",
         yref="paper",
         xanchor="left",
         yanchor="bottom",
-        yshift=6,
+        yshift=lift,
         showarrow=False,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from gatework.report.figures.canvas import framed, time_axis, titled
+from gatework.report.figures.canvas import framed, time_axis, titled, written
 from gatework.report.markup import plain
 from gatework.report.numerals import trim
 from gatework.report.palette import GREY, SHOWN_CELLS, Pen, baseline_pens, pens
@@ -126,15 +126,4 @@ def _axes(figure: go.Figure, stored: Forecasts, unit: str) -> None:
     if len(times) > LONG:
         figure.update_xaxes(range=[times[-WINDOW], times[-1]])
     titled(figure, unit)
-    below = figure.layout.yaxis2.domain[1]
-    figure.add_annotation(
-        text="forecast − truth",
-        x=0,
-        y=below,
-        xref="paper",
-        yref="paper",
-        xanchor="left",
-        yanchor="bottom",
-        yshift=4,
-        showarrow=False,
-    )
+    written(figure, "forecast − truth", height=figure.layout.yaxis2.domain[1], lift=4)

@@ -5,7 +5,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from gatework.report.figures.canvas import framed, time_axis
+from gatework.report.figures.canvas import framed, time_axis, written
 from gatework.report.markup import plain
 from gatework.report.results import Gates, Results, Values
 
@@ -97,17 +97,7 @@ def _bar(kind: str, high: float) -> dict[str, Any]:
 
 def _heading(figure: go.Figure, row: int, text: str) -> None:
     top = figure.layout[f"yaxis{row if row > 1 else ''}"].domain[1]
-    figure.add_annotation(
-        text=plain(text, 70),
-        x=0,
-        y=top,
-        xref="paper",
-        yref="paper",
-        xanchor="left",
-        yanchor="bottom",
-        yshift=2,
-        showarrow=False,
-    )
+    written(figure, plain(text, 70), height=top, lift=2)
 
 
 def _first_of_kind(stored: Gates, name: str) -> bool:
