@@ -9,142 +9,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_cells import NUMPY, H, N, cells, evaluate, numbers
 
 from gatework.errors import EquationError
-from gatework.graph import expression as language
 from gatework.graph.build import build, from_json
-from gatework.graph.expression import Expression as Symbol
-from gatework.graph.expression import U, W, b, p
 from gatework.graph.latex import latex
 from gatework.graph.ops import Op
 from gatework.graph.text import equations
 from gatework.kernels import Reference
-
-N, H = 3, 4
-SIZES = {"N": N, "H": H}
-
-NUMPY = {
-    Op.MATMUL: lambda matrix, vector: matrix @ vector,
-    Op.ADD: np.add,
-    Op.SUBTRACT: np.subtract,
-    Op.MULTIPLY: np.multiply,
-    Op.DIVIDE: np.divide,
-    Op.NEGATE: np.negative,
-    Op.MAXIMUM: np.maximum,
-    Op.MINIMUM: np.minimum,
-    Op.SIGMOID: lambda a: 1 / (1 + np.exp(-a)),
-    Op.TANH: np.tanh,
-    Op.RELU: lambda a: np.where(a > 0, a, 0.0),
-    Op.SOFTPLUS: lambda a: np.log(1 + np.exp(a)),
-    Op.EXP: np.exp,
-    Op.LOG: np.log,
-    Op.SQRT: np.sqrt,
-    Op.ABS: np.abs,
-    Op.MEAN: np.mean,
-}
-
-# Everything stays within a few units, so that no rounding is blown up: logarithms, roots and quotients are taken of
-# what is away from zero, exponentials of what is bounded.
-UNARY = [
-    language.sigmoid,
-    language.tanh,
-    language.relu,
-    language.softplus,
-    language.absolute,
-    lambda a: -a,
-    lambda a: language.exp(language.tanh(a)),
-    lambda a: language.log(language.absolute(a) + 1.5),
-    lambda a: language.sqrt(language.absolute(a) + 0.5),
-    lambda a: -1.25 * a,
-    lambda a: a - -0.1,
-    lambda a: (1 - a) ** 2 / 8,
-]
-BINARY = [
-    lambda a, o: a + o,
-    lambda a, o: a - o,
-    lambda a, o: language.tanh(a) * language.tanh(o),
-    lambda a, o: a / (2 * (language.absolute(o) + 1)),
-    lambda a, o: a / (language.absolute(o) + 1) / 2,
-    lambda a, o: a - (o - a),
-    lambda a, o: a + (o + a) / 3,
-    language.maximum,
-    language.minimum,
-]
-
-
-@st.composite
-def cells(draw):
-    """The outputs of a random cell of two states, the noted equations, and the shapes of its weights."""
-    x, h, c = Symbol(Op.INPUT, name="x"), Symbol(Op.STATE, name="h"), Symbol(Op.STATE, name="c")
-    pool = [(x, "N", False), (h, "H", True), (c, "H", True)]
-    weights = {}
-
-    def weight(kind, *shape):
-        name = f"k{len(weights)}"
-        weights[f"{kind[0]}.{name}"] = tuple(SIZES[size] for size in shape)
-        return getattr({"W": W, "U": U, "b": b, "p": p}[kind], name)
-
-    for step in range(draw(st.integers(1, 8))):
-        a, size, recurrent = draw(st.sampled_from(pool))
-        form = draw(st.sampled_from(["unary", "binary", "matrix", "bias", "diagonal", "mean"]))
-        if form == "unary":
-            a = draw(st.sampled_from(UNARY))(a)
-        elif form == "binary":
-            other, _, also = draw(st.sampled_from([one for one in pool if size in (one[1], "1") or one[1] == "1"]))
-            a = draw(st.sampled_from(BINARY))(a, other)
-            size = next((one[1] for one in pool if one[0] is other and size == "1"), size)
-            recurrent = recurrent or also
-        elif form == "mean" and size != "1":
-            a, size = language.mean(a), "1"
-        elif size != "1" and form == "matrix":
-            a, size = weight("U" if recurrent else "W", "H", size) @ a, "H"
-        elif size != "1" and form == "bias":
-            a = a + weight("b", size)
-        elif size != "1" and form == "diagonal":
-            a = weight("p", size) * a
-        if draw(st.booleans()) and not a.name:
-            a.name = draw(st.sampled_from([f"v{step}", "v", "h", "v_1", "alpha_f"]))
-        pool.append((a, size, recurrent))
-    last = [one for one, size, _ in pool if size == "H"]
-    chosen = draw(st.sampled_from(last))
-    outputs = (
-        language.tanh(chosen + weight("W", "H", "N") @ x + h),
-        language.tanh(draw(st.sampled_from(last))) * c + draw(st.sampled_from([one for one, s, _ in pool if s != "N"])),
-    )
-    return outputs, noted(outputs), weights
-
-
-def noted(outputs):
-    """The named operations that the outputs need."""
-    found, stack = {}, list(outputs)
-    while stack:
-        one = stack.pop()
-        if id(one) not in found:
-            found[id(one)] = one
-            stack.extend(one.args)
-    return [one for one in found.values() if one.name and one.args]
-
-
-def evaluate(expression, leaves, known=None):
-    """What an expression is worth, straight from the way it was written."""
-    known = {} if known is None else known
-    if id(expression) not in known:
-        if expression.op is Op.CONSTANT:
-            known[id(expression)] = np.float64(expression.value)
-        elif not expression.args:
-            known[id(expression)] = leaves[expression.name]
-        else:
-            operands = [evaluate(arg, leaves, known) for arg in expression.args]
-            known[id(expression)] = NUMPY[expression.op](*operands)
-    return known[id(expression)]
-
-
-def numbers(weights, seed=0):
-    """Different random weights, an input and two states, below one so that sums of eight stay small."""
-    generator = np.random.default_rng(seed)
-    shapes = {**weights, "x": (N,), "h": (H,), "c": (H,)}
-    return {name: generator.uniform(-1, 1, shape) / shape[-1] ** 0.5 for name, shape in shapes.items()}
-
 
 # A cell computes at most some hundred float64 operations on values up to about a hundred: 100 · 100 · 2e-16.
 TOLERANCE = {"rtol": 1e-11, "atol": 1e-11}
@@ -232,7 +104,25 @@ JUNK = st.one_of(
     st.integers(-3, 20),
     st.sampled_from([10**400, -(10**30), float("nan"), float("inf"), 1.5, 1e300, [], {}, ["H"], [0, 1], [[0]]]),
     st.sampled_from(
-        ["", "H", "N", "1", "h", "x", "matmul", "add", "mean", "state", "W.k0", "U.k0", "b.k0", "b.", "W.a b"]
+        [
+            "",
+            "H",
+            "N",
+            "1",
+            "h",
+            "x",
+            "matmul",
+            "add",
+            "mean",
+            "sum",
+            "outer",
+            "state",
+            "W.k0",
+            "U.k0",
+            "b.k0",
+            "b.",
+            "W.a b",
+        ]
     ),
     st.text(max_size=4),
 )

@@ -15,7 +15,7 @@ from typing import Any
 from gatework.errors import EquationError
 from gatework.graph.expression import Equation, Expression
 from gatework.graph.graph import Graph, Node, Shape
-from gatework.graph.ops import ARITY, LEAVES, Op
+from gatework.graph.ops import ARITY, LANGUAGE, LEAVES, Op
 from gatework.graph.shapes import ShapeMismatchError, Untyped, infer
 
 Where = Callable[[int], str]
@@ -106,7 +106,7 @@ def _field(record: Any, key: str, *kinds: type) -> Any:
 
 def _node(record: Any) -> Node:
     name = _field(record, "op", str)
-    if name not in frozenset(Op):
+    if name not in LANGUAGE:
         raise _damaged(f"there is no operation {name!r}")
     node = Node(
         Op(name),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -102,6 +103,11 @@ class Graph:
             if times:
                 parts.append(f"{times if times > 1 or not text else ''}{text}")
         return " + ".join(parts) or "0"
+
+    @cached_property
+    def record(self) -> str:
+        """The graph as text: what `to_json` gives, as JSON."""
+        return json.dumps(self.to_json(), separators=(",", ":"))
 
     def to_json(self) -> dict[str, Any]:
         """The graph as plain lists and numbers; `gatework.graph.build.from_json` reads and checks them."""

@@ -17,6 +17,8 @@ from gatework.graph.printing import (
 
 TEMPLATES: dict[Op, Template] = {
     Op.MATMUL: infix(" ", APPLIED, FACTOR, FACTOR),
+    Op.TRANSPOSED: infix(r"^{{\top}} ", APPLIED, FACTOR, FACTOR),
+    Op.OUTER: Template(r"{} {}^{{\top}}", APPLIED, (FACTOR, FACTOR)),
     Op.ADD: infix(" + ", SUM, SIGNED, SUM),
     Op.SUBTRACT: infix(" - ", SUM, SIGNED, APPLIED),
     Op.MULTIPLY: infix(r" \odot ", PRODUCT, PRODUCT, FACTOR),
@@ -32,7 +34,10 @@ TEMPLATES: dict[Op, Template] = {
     Op.LOG: call(r"\log\left({}\right)"),
     Op.SQRT: call(r"\sqrt{{{}}}"),
     Op.ABS: call(r"\left|{}\right|"),
+    Op.WHERE: call(r"\left[{} > 0\right] \odot \left({}\right)", 2),
     Op.MEAN: call(r"\operatorname{{mean}}\left({}\right)"),
+    Op.SUM: call(r"\operatorname{{sum}}\left({}\right)"),
+    Op.SPREAD: Template("{}", SUM, (SUM,)),
 }
 
 _GREEK = frozenset(

@@ -14,8 +14,14 @@ class Op(StrEnum):
     STATE = "state"
     PARAMETER = "parameter"
     CONSTANT = "constant"
+    SIZE = "size"
+    GRADIENT = "gradient"
+    ACCUMULATED = "accumulated"
+    LOADED = "loaded"
 
     MATMUL = "matmul"
+    TRANSPOSED = "transposed"
+    OUTER = "outer"
 
     ADD = "add"
     SUBTRACT = "subtract"
@@ -34,18 +40,42 @@ class Op(StrEnum):
     SQRT = "sqrt"
     ABS = "abs"
 
+    WHERE = "where"
+
     MEAN = "mean"
+    SUM = "sum"
+    SPREAD = "spread"
 
 
-LEAVES = frozenset({Op.INPUT, Op.STATE, Op.PARAMETER, Op.CONSTANT})
+LEAVES = frozenset({Op.INPUT, Op.STATE, Op.PARAMETER, Op.CONSTANT, Op.SIZE, Op.GRADIENT, Op.ACCUMULATED, Op.LOADED})
 """Operations without operands: where values enter the graph."""
 
 COMPUTED = frozenset(Op) - LEAVES
-"""Operations that compute: the rows that every table of a consumer must have."""
+"""Operations that compute."""
+
+PLANNED = frozenset({Op.ACCUMULATED, Op.LOADED})
+"""Operations that stand in plans only: where a kernel's products and arrays enter its elementwise part."""
+
+DERIVED = PLANNED | {Op.SIZE, Op.GRADIENT, Op.TRANSPOSED, Op.OUTER, Op.WHERE, Op.SUM, Op.SPREAD}
+"""Operations that stand in derivatives and plans only: no equation of a cell has them."""
+
+LANGUAGE = frozenset(Op) - DERIVED
+"""Operations that the equations of a cell may have."""
+
+PRODUCTS = frozenset({Op.MATMUL, Op.TRANSPOSED, Op.OUTER})
+"""Operations with a matrix: the ones that are not elementwise and cost more than a pass over the entries."""
+
+REDUCTIONS = frozenset({Op.MEAN, Op.SUM})
+"""Operations that make one number for each sequence from the entries of a vector."""
+
+ELEMENTWISE = COMPUTED - PRODUCTS - REDUCTIONS - {Op.SPREAD}
+"""Operations on one entry at a time."""
 
 ARITY: dict[Op, int] = {
     **dict.fromkeys(LEAVES, 0),
     Op.MATMUL: 2,
+    Op.TRANSPOSED: 2,
+    Op.OUTER: 2,
     Op.ADD: 2,
     Op.SUBTRACT: 2,
     Op.MULTIPLY: 2,
@@ -61,7 +91,10 @@ ARITY: dict[Op, int] = {
     Op.LOG: 1,
     Op.SQRT: 1,
     Op.ABS: 1,
+    Op.WHERE: 2,
     Op.MEAN: 1,
+    Op.SUM: 1,
+    Op.SPREAD: 1,
 }
 
 MEANING: dict[Op, str] = {
@@ -69,7 +102,13 @@ MEANING: dict[Op, str] = {
     Op.STATE: "a state as the previous time step left it",
     Op.PARAMETER: "a trained weight",
     Op.CONSTANT: "a fixed number",
+    Op.SIZE: "the number of entries of a vector",
+    Op.GRADIENT: "the gradient of a new state, from later time steps",
+    Op.ACCUMULATED: "the sum of some products, as a kernel's registers hold it",
+    Op.LOADED: "a value that an array holds",
     Op.MATMUL: "matrix times vector",
+    Op.TRANSPOSED: "transposed matrix times vector",
+    Op.OUTER: "column times row: the gradient of a matrix",
     Op.ADD: "a + b",
     Op.SUBTRACT: "a - b",
     Op.MULTIPLY: "a b, elementwise",
@@ -85,5 +124,8 @@ MEANING: dict[Op, str] = {
     Op.LOG: "the natural logarithm of a",
     Op.SQRT: "the square root of a",
     Op.ABS: "the magnitude of a",
+    Op.WHERE: "b where a is positive, else 0",
     Op.MEAN: "the mean over the entries of a vector",
+    Op.SUM: "the sum over the entries of a vector",
+    Op.SPREAD: "a vector with the same number in every entry",
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gatework.graph.graph import Shape
-from gatework.graph.ops import COMPUTED, Op
+from gatework.graph.ops import COMPUTED, LANGUAGE, Op
 
 
 class ShapeMismatchError(ValueError):
@@ -136,8 +136,8 @@ def _entries(sizes: _Sizes, shape: Shape) -> str:
 
 
 RULES: dict[Op, Callable[[_Sizes, list[Shape]], Shape]] = {
-    **dict.fromkeys(COMPUTED, _elementwise),
+    **dict.fromkeys(COMPUTED & LANGUAGE, _elementwise),
     Op.MATMUL: _product,
     Op.MEAN: _reduction,
 }
-"""The shape of the result from the shapes of the operands, for each operation that computes."""
+"""The shape of the result from the shapes of the operands, for each operation of a cell that computes."""
