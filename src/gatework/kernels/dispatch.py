@@ -4,21 +4,86 @@
 reason.
 """
 
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
 from gatework.errors import BackendError
 from gatework.graph import Graph
+from gatework.kernels.cpu.backend import Cpu
+from gatework.kernels.cpu.host import refusal
 from gatework.kernels.reference import Reference
 
-BACKENDS: dict[str, Reference] = {"reference": Reference()}
+Ran = tuple[Tensor, tuple[Tensor, ...]]
+
+
+class Backend(Protocol):
+    """What runs graphs."""
+
+    @property
+    def name(self) -> str:
+        """What users call it."""
+
+    def refusal(self, graph: Graph) -> str:
+        """Why it cannot run this graph; empty where it can."""
+
+    def unfit(self, x: Tensor) -> str:
+        """Why it cannot run on this tensor's device, or with its type; empty where it can."""
+
+    def run(self, graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]) -> Ran:
+        """Run the cell along (T, B, N): the first state at every step, and all last states."""
+
+
+BACKENDS: dict[str, Backend] = {"cpu": Cpu(), "reference": Reference()}
 """The back-ends, fastest first."""
 
 
-def choose(backend: str, graph: Graph) -> Reference:
-    """The back-end that runs this graph. Raises `BackendError`."""
+@dataclass(frozen=True)
+class Choice:
+    """The back-ends that may run a cell, the best first. One alone was asked for by name."""
+
+    backends: tuple[Backend, ...]
+
+    def pick(self, x: Tensor) -> Backend:
+        """The back-end for a tensor's device and type. Raises `BackendError` where the one asked for cannot run."""
+        for backend in self.backends:
+            if not backend.unfit(x):
+                return backend
+        first = self.backends[0]
+        raise BackendError(f"The back-end {first.name} cannot run this layer: {first.unfit(x)}; choose auto.")
+
+    def run(self, graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]) -> Ran:
+        """Run the cell along (T, B, N), on the back-end that fits. Under autocast it is computed in float32."""
+        if torch.is_autocast_enabled("cpu") and x.device.type == "cpu":
+            with torch.autocast("cpu", enabled=False):
+                return self.run(graph, parameters, x.float(), tuple(state.float() for state in states))
+        return self.pick(x).run(graph, parameters, x, states)
+
+
+def choose(backend: str, graph: Graph) -> Choice:
+    """The back-ends that may run this graph. Raises `BackendError` where the one that is asked for cannot."""
     if backend == "auto":
-        return next(one for one in BACKENDS.values() if not one.refusal(graph))
+        if refusal():
+            _tell(refusal())
+        return Choice(tuple(one for one in BACKENDS.values() if not one.refusal(graph)))
     if backend not in BACKENDS:
         raise BackendError(f"There is no back-end {backend!r}: choose auto or one of {', '.join(BACKENDS)}.")
     reason = BACKENDS[backend].refusal(graph)
     if reason:
         raise BackendError(f"The back-end {backend} cannot run this cell: {reason}.")
-    return BACKENDS[backend]
+    return Choice((BACKENDS[backend],))
+
+
+@functools.cache
+def _tell(reason: str) -> None:
+    """Say once that cells run slowly here, and why."""
+    warnings.warn(
+        f"Cells run on the slow reference back-end: compiled kernels cannot run here: {reason}.", stacklevel=4
+    )

@@ -48,6 +48,10 @@ class Reference:
         """Why the back-end cannot run this graph; empty where it can."""
         return ""
 
+    def unfit(self, x: Tensor) -> str:
+        """Why it cannot run on this tensor's device, or with its type; empty, for it always can."""
+        return ""
+
     def run(
         self, graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from gatework.cells import find
 from gatework.errors import UsageError
 from gatework.graph import Cell
-from gatework.kernels import choose
+from gatework.kernels import Reference, choose
 
 States = tuple[Tensor, ...]
 """The states of one layer in one direction: (B, H) each."""
@@ -48,8 +48,8 @@ class RecurrentLayer(nn.Module):
 
     @property
     def kernel(self) -> str:
-        """The name of the back-end that runs this layer."""
-        return self._backend.name
+        """The name of the back-end that runs this layer, on the device and in the type of its weights."""
+        return self._backend.pick(next(self.parameters())).name
 
     def weights(self) -> dict[str, Tensor]:
         """The weights under the keys of the equations, `"W.f"`."""
@@ -239,8 +239,7 @@ class Recurrent(nn.Module):
         def run(k: int, sequence: Tensor, states: States) -> tuple[Tensor, States]:
             layer = self.layer(k)
             backward = self.directions == 2 and k % 2 == 1
-            reference = choose("reference", self.cell.graph)
-            values = reference.record(self.cell.graph, layer.weights(), sequence, states)
+            values = Reference().record(self.cell.graph, layer.weights(), sequence, states)
             recorded.append({name: value.flip(0) if backward else value for name, value in values.items()})
             return layer(sequence, states)  # type: ignore[no-any-return]
 

@@ -76,8 +76,8 @@ class TorchCompatible(nn.RNNBase):
 
     @property
     def kernel(self) -> str:
-        """The name of the back-end that runs this layer."""
-        return self._backend.name
+        """The name of the back-end that runs this layer, on the device and in the type of its weights."""
+        return self._backend.pick(next(self.parameters())).name
 
     def _run(self, x: Tensor, hx: tuple[Tensor, ...] | None) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Check the shapes as torch does, run, and stack the last states as torch does."""

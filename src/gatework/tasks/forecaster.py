@@ -37,8 +37,9 @@ class Forecaster(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Windows (B, L, C) → answers (B, h)."""
-        output, _ = self.recurrent(x)
-        answer: Tensor = self.readout(self.dropout(output[:, -1]))
+        # The last state is the last output; its gradient is one vector, that of all outputs a sequence of zeros.
+        _, states = self.recurrent(x)
+        answer: Tensor = self.readout(self.dropout(states[-1][0]))
         return answer
 
 

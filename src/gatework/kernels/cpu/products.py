@@ -1,0 +1,93 @@
+"""The micro-kernel: a tile of accumulators, filled with products of packed weights and vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gatework.kernels.cpu.code import Code
+from gatework.kernels.cpu.panels import Panel, Segment
+from gatework.kernels.cpu.places import Address
+
+
+class Accumulators:
+    """`rows` × `sums` × `columns` vectors in registers."""
+
+    def __init__(self, code: Code, rows: int, sums: int, columns: int) -> None:
+        self._code = code
+        self.rows, self.sums, self.columns = rows, sums, columns
+        self._slots = [
+            [[code.slot(code.unit.vector, name="sum") for _ in range(columns)] for _ in range(sums)]
+            for _ in range(rows)
+        ]
+
+    def clear(self) -> None:
+        """Set all of them to zero."""
+        for row, k, column in self._every():
+            self.put(row, k, column, self._code.constant(0.0))
+
+    def get(self, row: int, k: int, column: int) -> Any:
+        """One vector."""
+        return self._code.builder.load(self._slots[row][k][column], typ=self._code.unit.vector)
+
+    def put(self, row: int, k: int, column: int, value: Any) -> None:
+        """Replace one vector."""
+        self._code.builder.store(value, self._slots[row][k][column])
+
+    def spill(self, pointer: Any) -> None:
+        """Write all of them to memory: row after row, sum after sum."""
+        lanes = self._code.unit.lanes
+        for row, k, column in self._every():
+            offset = ((row * self.sums + k) * self.columns + column) * lanes
+            self._code.store(self.get(row, k, column), self._code.at(pointer, offset))
+
+    def _every(self) -> list[tuple[int, int, int]]:
+        return [
+            (row, k, column) for row in range(self.rows) for k in range(self.sums) for column in range(self.columns)
+        ]
+
+
+def outer_product(
+    code: Code, tile: Accumulators, numbers: list[Any], vectors: Mapping[tuple[int, int], tuple[Any, int | None]]
+) -> None:
+    """Add numbers[row] × vectors[sum, column].
+
+    `numbers` are addresses, `vectors` too, with how many lanes there are where a vector is not full. The shorter side
+    of the tile stays in registers while the other passes by.
+    """
+    if len(numbers) <= len(vectors):
+        splats = [code.splat(code.scalar(number)) for number in numbers]
+        for (k, column), (pointer, lanes) in vectors.items():
+            vector = code.load(pointer, lanes)
+            for row, splat in enumerate(splats):
+                tile.put(row, k, column, code.fma(splat, vector, tile.get(row, k, column)))
+        return
+    loaded = {key: code.load(pointer, lanes) for key, (pointer, lanes) in vectors.items()}
+    for row, number in enumerate(numbers):
+        splat = code.splat(code.scalar(number))
+        for (k, column), vector in loaded.items():
+            tile.put(row, k, column, code.fma(splat, vector, tile.get(row, k, column)))
+
+
+def multiply(
+    code: Code, tile: Accumulators, panel: Panel, segment: Segment, weights: Any, address: Address, row: Any
+) -> None:
+    """Add to the accumulators the products of one vector, for the rows from `row` on."""
+    lanes, columns = code.unit.lanes, panel.group.columns
+    width = len(segment.matrices) * columns * lanes
+    begin = code.at(weights, segment.offset * lanes)
+    first = address.row(code, row)
+    entries: Any = segment.entries
+    if address.there is not None:
+        entries = code.builder.select(address.there, code.number(entries), code.number(0))
+    names = ", ".join(f"{matrix}{'ᵀ' if transposed else ''}" for _, matrix, transposed in segment.matrices)
+    code.comment(f"{names} @ {segment.place.array}[{segment.place.block}] at t{segment.place.shift:+d}")
+    with code.loop(entries, name="k") as k:
+        numbers = [code.at(first, code.number(i * address.stride), k) for i in range(tile.rows)]
+        here = code.at(begin, code.times(k, width))
+        vectors = {
+            (accumulator, column): (code.at(here, (m * columns + column) * lanes), None)
+            for m, (accumulator, _, _) in enumerate(segment.matrices)
+            for column in range(columns)
+        }
+        outer_product(code, tile, numbers, vectors)

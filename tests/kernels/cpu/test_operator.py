@@ -1,0 +1,274 @@
+"""The bridge to torch: what a user may do with a torch operation may be done with a compiled cell."""
+
+import copy
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from torch.autograd import gradcheck, gradgradcheck
+from torch.utils.checkpoint import checkpoint
+
+import gatework as gw
+from gatework.cells import catalogue
+from gatework.errors import BackendError
+from gatework.kernels import Reference
+from gatework.kernels.cpu import engine, operator
+
+# Float32 on both sides, sums of at most some hundred numbers of order one: hundreds × 6e-8.
+CLOSE = {"rtol": 2e-5, "atol": 2e-5}
+T, B, N, H = 6, 5, 3, 7
+
+
+def layer(cell="gru", backend="cpu", **options):
+    torch.manual_seed(0)
+    return gw.Recurrent(cell, N, H, backend=backend, **options)
+
+
+def numbers(*shape, seed=1, dtype=torch.float32):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def gradients(module, x, states=None):
+    """The output, the last states, and all gradients of a weighted sum of them."""
+    x = x.detach().clone().requires_grad_()
+    output, last = module(x, states)
+    total = (output * numbers(*output.shape, seed=2)).sum()
+    total = total + sum((one * numbers(*one.shape, seed=3)).sum() for states in last for one in states)
+    found = torch.autograd.grad(total, [x, *module.parameters()])
+    return [output, *(one for states in last for one in states), *found]
+
+
+def assert_same(first, second, **close):
+    assert len(first) == len(second)
+    for one, other in zip(first, second, strict=True):
+        torch.testing.assert_close(one, other, **(close or CLOSE))
+
+
+def operands(cell, dtype=torch.float64, T=3, B=2, N=2, H=3, grad=True):
+    graph = catalogue[cell].graph
+    weights = [numbers(*one.sizes(N, H), seed=k, dtype=dtype) * 0.5 for k, one in enumerate(graph.parameters)]
+    states = [numbers(B, H, seed=90 + k, dtype=dtype) for k in range(len(graph.states))]
+    found = [numbers(T, B, N, seed=80, dtype=dtype), *states, *weights]
+    return graph, [one.requires_grad_(grad) for one in found]
+
+
+def run(graph, x, *rest):
+    states, weights = rest[: len(graph.states)], rest[len(graph.states) :]
+    training = torch.is_grad_enabled()
+    found = torch.ops.gatework.run(graph.record, x, list(states), list(weights), training)
+    return tuple(found[: 1 + len(states)])
+
+
+@pytest.mark.parametrize("cell", catalogue)
+def test_gradients_are_those_of_finite_differences(cell):
+    graph, inputs = operands(cell)
+    assert gradcheck(lambda *given: run(graph, *given), inputs, raise_exception=True)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "mgu"])
+def test_second_derivatives_are_those_of_finite_differences(cell):
+    graph, inputs = operands(cell, T=2, B=1, N=1, H=2)
+    assert gradgradcheck(lambda *given: run(graph, *given), inputs, raise_exception=True)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_torch_finds_nothing_wrong_with_the_operator(cell):
+    graph, (x, *rest) = operands(cell, dtype=torch.float32)
+    states, weights = rest[: len(graph.states)], rest[len(graph.states) :]
+    given = (graph.record, x, states, weights, True)
+    torch.library.opcheck(torch.ops.gatework.run.default, given, atol=1e-5, rtol=1e-5)
+
+
+def test_under_compile_a_layer_is_one_operator():
+    module = layer("lstm")
+    graphs = []
+
+    def backend(graph, _):
+        graphs.append([node.target for node in graph.graph.nodes if node.op == "call_function"])
+        return graph.forward
+
+    compiled = torch.compile(module, backend=backend, fullgraph=True)
+    assert_same(gradients(compiled, numbers(T, B, N)), gradients(module, numbers(T, B, N)))
+    assert len(graphs) == 1
+    assert graphs[0].count(torch.ops.gatework.run.default) + graphs[0].count(torch.ops.gatework.run) == 1
+
+
+def test_under_compile_gradients_are_traced_too():
+    module = layer("gru")
+    compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
+    assert_same(gradients(compiled, numbers(T, B, N)), gradients(module, numbers(T, B, N)))
+
+
+def test_an_exported_program_gives_the_same():
+    module = layer("lstm").eval()
+    program = torch.export.export(module, (numbers(T, B, N),))
+    with torch.no_grad():
+        output, _ = program.module()(numbers(T, B, N, seed=5))
+        expected, _ = module(numbers(T, B, N, seed=5))
+    torch.testing.assert_close(output, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpointing_gives_the_same_gradients(reentrant):
+    module, x = layer("lstm"), numbers(T, B, N).requires_grad_()
+    plain = torch.autograd.grad(module(x)[0].square().sum(), [x, *module.parameters()])
+    module.zero_grad()
+    checkpoint(lambda given: module(given)[0], x, use_reentrant=reentrant).square().sum().backward()
+    assert_same([x.grad, *(one.grad for one in module.parameters())], plain)
+
+
+# Torch itself reaches for its deprecated compiler when it differentiates forward.
+FORWARD_MODE = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+
+
+@FORWARD_MODE
+def test_transforms_of_torch_func_fall_back_to_the_reference():
+    module, x = layer("gru", backend="auto"), numbers(4, T, B, N)
+    weights = dict(module.named_parameters())
+
+    def loss(weights, x):
+        return torch.func.functional_call(module, weights, (x,))[0].square().sum()
+
+    each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(weights, x)
+    for k in range(4):
+        alone = torch.autograd.grad(loss(weights, x[k]), list(weights.values()))
+        assert_same([each[name][k] for name in weights], alone)
+    _, tangent = torch.func.jvp(lambda x: loss(weights, x), (x[0],), (numbers(T, B, N, seed=8),))
+    slope = torch.func.grad(lambda x: loss(weights, x))(x[0])
+    torch.testing.assert_close(tangent, (slope * numbers(T, B, N, seed=8)).sum(), rtol=1e-4, atol=1e-4)
+
+
+@FORWARD_MODE
+def test_forward_mode_differentiation_works():
+    module, x = layer("gru", backend="auto"), numbers(T, B, N)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(x, numbers(T, B, N, seed=8))
+        tangent = torch.autograd.forward_ad.unpack_dual(module(dual)[0]).tangent
+    step = 1e-3
+    ahead, behind = (module(x + sign * step * numbers(T, B, N, seed=8))[0] for sign in (1, -1))
+    change = (ahead - behind) / (2 * step)
+    torch.testing.assert_close(tangent, change, rtol=1e-2, atol=1e-3)  # differences of float32 over a step of 1e-3
+
+
+def test_under_autocast_it_computes_in_float32():
+    module, x = layer("lstm"), numbers(T, B, N)
+    expected = gradients(module, x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = gradients(module, x)
+        half, _ = module(x.bfloat16())
+    assert_same(found, expected)
+    assert half.dtype == torch.float32
+
+
+def test_inference_mode_and_no_grad_keep_nothing_and_give_the_same():
+    module, x = layer("lstm"), numbers(T, B, N)
+    expected, _ = module(x)
+    for mode in (torch.inference_mode, torch.no_grad):
+        with mode():
+            output, _ = module(x)
+        assert not output.requires_grad
+        torch.testing.assert_close(output, expected, rtol=0, atol=0)
+
+
+def test_inputs_need_not_be_contiguous():
+    module = layer("gru")
+    x, state = numbers(T, B, N), numbers(B, H)
+    strange = x.transpose(0, 1).contiguous().transpose(0, 1)
+    assert not strange.is_contiguous()
+    spread = numbers(1, 1, N).expand(T, B, N)
+    states = [(state.t().contiguous().t(),)]
+    assert_same(gradients(module, strange, states), gradients(module, x, [(state,)]), rtol=0, atol=0)
+    assert_same(gradients(module, spread), gradients(module, spread.contiguous()), rtol=0, atol=0)
+
+
+def test_gradients_that_are_the_same_for_every_step_or_sequence():
+    module, x = layer("gru"), numbers(T, B, N)
+    strange = numbers(T, B, H).transpose(0, 1).contiguous().transpose(0, 1)
+    for weight in (torch.ones(()), numbers(B, H), numbers(T, 1, 1), strange):
+        given = weight.expand(T, B, H)
+        plain = torch.autograd.grad(module(x)[0], list(module.parameters()), given.contiguous())
+        assert_same(torch.autograd.grad(module(x)[0], list(module.parameters()), given), plain, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "auto"])
+def test_a_batch_of_nothing(backend):
+    module = layer("lstm", backend=backend)
+    found = gradients(module, numbers(T, 0, N))
+    assert found[0].shape == (T, 0, H)
+    for weight, gradient in zip(module.parameters(), found[4:], strict=True):
+        torch.testing.assert_close(gradient, torch.zeros_like(weight), rtol=0, atol=0)
+
+
+def test_any_subset_of_the_inputs_may_want_gradients():
+    graph, inputs = operands("lstm", dtype=torch.float32)
+    every = torch.autograd.grad([one.sum() for one in run(graph, *inputs)], inputs)
+    for k in range(len(inputs)):
+        for chosen in ([k], [one for one in range(len(inputs)) if one != k]):
+            given = [one.detach().requires_grad_(j in chosen) for j, one in enumerate(inputs)]
+            found = torch.autograd.grad([one.sum() for one in run(graph, *given)], [given[j] for j in chosen])
+            assert_same(found, [every[j] for j in chosen], rtol=0, atol=0)
+
+
+def test_frozen_weights_are_not_summed(monkeypatch):
+    masks = []
+    original = engine._masks
+    monkeypatch.setattr(engine, "_masks", lambda *given: masks.append(original(*given)) or masks[-1])
+    module = layer("lstm")
+    for weight in module.parameters():
+        weight.requires_grad_(False)
+    x = numbers(T, B, N).requires_grad_()
+    module(x)[0].sum().backward()
+    module.layer(0).U_f.requires_grad_(True)
+    module(x)[0].sum().backward()
+    assert masks[0] == 0
+    assert masks[1].bit_count() == 1
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_gradients_of_the_last_states_alone(cell):
+    graph, inputs = operands(cell)
+    weights = dict(zip([one.key for one in graph.parameters], inputs[1 + len(graph.states) :], strict=True))
+    _, expected = Reference().run(graph, weights, inputs[0], tuple(inputs[1 : 1 + len(graph.states)]))
+    last = run(graph, *inputs)[-1]
+    found = torch.autograd.grad(last.sum(), inputs, allow_unused=True)
+    plain = torch.autograd.grad(expected[-1].sum(), inputs, allow_unused=True)
+    for one, other in zip(found, plain, strict=True):
+        other = torch.zeros_like(one) if other is None else other
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)  # some dozen operations in float64
+
+
+def test_two_python_threads_may_run_one_layer():
+    module, inputs = layer("lstm"), [numbers(T, B, N, seed=k) for k in range(8)]
+    expected = [gradients(module, x) for x in inputs]
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(5):
+            for found, plain in zip(pool.map(lambda x: gradients(module, x), inputs), expected, strict=True):
+                assert_same(found, plain, rtol=0, atol=0)
+
+
+def test_a_copy_of_a_layer_is_its_own():
+    module = layer("gru")
+    twin = copy.deepcopy(module)
+    with torch.no_grad():
+        twin.layer(0).U_r.zero_()
+    assert not torch.equal(module(numbers(T, B, N))[0], twin(numbers(T, B, N))[0])
+
+
+@pytest.mark.parametrize("change", [{"dtype": torch.bfloat16}, {"dtype": torch.float16}, {"device": "meta"}])
+def test_what_it_cannot_compute_goes_to_the_reference_or_is_refused(change):
+    module = layer("gru", backend="auto").to(**change)
+    assert module.kernel == "reference"
+    assert module(numbers(T, B, N).to(**change))[0].shape == (T, B, H)
+    with pytest.raises(BackendError, match=r"^The back-end cpu cannot run this layer: it .*; choose auto\.$"):
+        layer("gru").to(**change)(numbers(T, B, N).to(**change))
+
+
+def test_the_compiled_kernels_are_what_runs(monkeypatch):
+    calls = []
+    original = operator.forward
+    monkeypatch.setattr(operator, "forward", lambda *given, **more: calls.append(1) or original(*given, **more))
+    for module in (layer("gru", backend="auto"), gw.GRU(N, H), gw.LSTM(N, H), gw.RNN(N, H)):
+        assert module.kernel == "cpu"
+        calls.clear()
+        module(numbers(T, B, N))
+        assert calls == [1]
