@@ -10,8 +10,10 @@ from random_cells import H, N, cells
 from through_torch import assert_agree, random_run, torch_says
 
 from gatework.errors import BackendError
-from gatework.graph import U, W, b, cell, mean, tanh
-from gatework.graph.build import build
+from gatework.graph import U, W, b, cell, mean, p, sigmoid, softplus, tanh
+from gatework.graph.build import build, from_json
+from gatework.graph.derivative import derive
+from gatework.graph.keeping import keep
 from gatework.graph.loop import Keeping
 from gatework.graph.ops import Op
 from gatework.graph.plan import plan
@@ -238,3 +240,54 @@ def test_inference_forgets_the_states_that_are_no_output():
     assert made.inference.arrays["state:c"].keeping is Keeping.PAIR
     assert made.forward.arrays["state:c"].keeping is Keeping.SEQUENCE
     assert made.inference.arrays["y"].keeping is Keeping.SEQUENCE
+
+
+def steps_of(loop):
+    """What is stored for later stages, by its name or its operation."""
+    stored = [store for stage in loop.stages for store in stage.stores if store.place.array.startswith("step:")]
+    return sorted(loop.nodes[store.node].name or loop.nodes[store.node].op.value for store in stored)
+
+
+def test_a_later_stage_computes_again_what_is_cheap_and_reads_what_is_dear():
+    @cell
+    def softened(x, h):
+        s = softplus(h) + softplus(2 * h)
+        n = tanh(W.n @ x + U.n @ (s * h))
+        return s * n + s
+
+    mgu = plan(CELLS["mgu"].graph).inference
+    assert steps_of(mgu) == ["f", "multiply"], "1 - f and (1 - f) h follow from f"
+    assert steps_of(plan(softened.graph).inference) == ["multiply", "s"], "s costs more than to write and read it"
+
+
+def test_what_lies_in_an_array_is_read_and_not_computed_again():
+    @cell
+    def doubled(x, h):
+        u = h * 2 + p.u
+        return tanh(W.n @ x + U.n @ u) * u
+
+    _, second = plan(doubled.graph).forward.stages
+    assert {place.array for place in second.reads.values()} == {"keep:u"}
+
+
+def test_what_depends_on_the_input_alone_waits_for_the_stage_that_uses_it():
+    @cell
+    def late(x, h):
+        r = sigmoid(W.r @ x + U.r @ h)
+        late = tanh(W.l @ x)
+        return tanh(U.n @ (r * h)) * late
+
+    first, second = plan(late.graph).inference.stages
+    assert accumulators(first) == {frozenset({"W.r", "U.r"})}
+    assert accumulators(second) == {frozenset({"W.l"}), frozenset({"U.n"})}
+    assert steps_of(plan(late.graph).inference) == ["multiply"]
+
+
+def test_an_equation_may_have_the_name_that_a_kept_value_would_be_given():
+    graph = CELLS["mgu"].graph
+    (nameless,) = [k for k in keep(derive(graph)) if not graph.nodes[k].name]
+    record = graph.to_json()
+    next(node for node in record["nodes"] if node["name"] == "f")["name"] = f"v{nameless}"
+    renamed = from_json(record)
+    assert_well_formed(plan(renamed), renamed)
+    assert_plan_is_right(renamed, random_run(renamed, T=T, B=B, N=N, H=H), TOLERANCE)

@@ -303,3 +303,30 @@ def test_states_that_do_not_fit_are_refused(states, words):
 @pytest.mark.parametrize("name", ["lstm", "cifg"])
 def test_forget_gates_start_open(name):
     assert (Recurrent(name, 3, 5).layer(0).weights()["b.f"] == 1.0).all()
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("shape", [(B, N), (N,)], ids=["batch", "one"])
+def test_steps_are_a_sequence(batch_first, shape):
+    layer = Recurrent("lstm", N, (5, 4), batch_first=batch_first, dtype=torch.float64)
+    steps, states, outputs = random(T, *shape), None, []
+    for x in steps:
+        output, states = layer.step(x, states)
+        outputs.append(output)
+    whole, last = layer(steps.transpose(0, 1) if batch_first and len(shape) == 2 else steps)
+    expected = whole.transpose(0, 1) if batch_first and len(shape) == 2 else whole
+    close = {"rtol": 1e-13, "atol": 1e-13}  # the same sums in another order, in float64
+    torch.testing.assert_close(torch.stack(outputs), expected, **close)
+    for one, other in zip(states, last, strict=True):
+        torch.testing.assert_close(one, other, **close)
+
+
+@pytest.mark.parametrize("x", [(2,), (3, 2), (1, 1, N), ()])
+def test_a_step_of_the_wrong_shape_is_refused(x):
+    with pytest.raises(UsageError, match=r"^The input of a step has shape"):
+        Recurrent("gru", N, 4).step(torch.zeros(x))
+
+
+def test_both_directions_cannot_go_step_by_step():
+    with pytest.raises(UsageError, match="cannot go step by step"):
+        Recurrent("gru", N, 4, bidirectional=True).step(torch.zeros(B, N))

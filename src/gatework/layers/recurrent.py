@@ -228,6 +228,30 @@ class Recurrent(nn.Module):
             return output.squeeze(1), tuple(tuple(state.squeeze(0) for state in one) for one in last)
         return (output.transpose(0, 1) if self.batch_first else output), tuple(last)
 
+    def step(self, x: Tensor, states: Sequence[States] | None = None) -> tuple[Tensor, tuple[States, ...]]:
+        """Advance one time step, as a stream comes in.
+
+        `x` is (B, N), or (N,) for one sequence; `states` are as they are returned, zeros where they are not given.
+        Returns the top layer's output, (B, H) or (H,), and the new states.
+
+        Raises `UsageError` where the shapes do not fit, or where a direction reads from the end.
+
+        >>> import torch
+        >>> layer, states = Recurrent("gru", 3, 8), None
+        >>> for x in torch.zeros(5, 2, 3):
+        ...     output, states = layer.step(x, states)
+        >>> output.shape
+        torch.Size([2, 8])
+        """
+        if self.directions == 2:
+            raise UsageError("A layer of both directions reads a sequence from its end too: it cannot go step by step.")
+        if x.dim() not in (1, 2) or x.shape[-1] != self.input_size:
+            N = self.input_size
+            raise UsageError(f"The input of a step has shape {tuple(x.shape)}: it must be (B, {N}), or ({N},).")
+        time = 0 if x.dim() == 1 or not self.batch_first else 1
+        output, last = self(x.unsqueeze(time), states)
+        return output.squeeze(time), last
+
     def record(self, x: Tensor) -> list[Mapping[str, Tensor]]:
         """Every named value of the equations along `x`, which is (T, B, N) whatever `batch_first` says.
 

@@ -135,6 +135,19 @@ def test_a_compiled_cell_gives_the_reference_s_numbers(name, shape, poisoned):
 
 
 @pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 1, 7, 63), (2, 2, 65, 65), (1, 4, 3, 20)], ids=str)
+def test_a_step_of_a_stream_reads_the_weights_as_they_lie(name, shape, poisoned, monkeypatch):
+    graph, inputs, cotangents = draw(name, *shape)
+    results, _ = by_reference(graph, inputs, cotangents)
+    kinds = []
+    original = engine.Recurrence.kernel
+    monkeypatch.setattr(engine.Recurrence, "kernel", lambda cell, *key: kinds.append(key[0]) or original(cell, *key))
+    found, _ = compiled(graph, inputs, cotangents, training=False)
+    assert kinds == [engine.STEP]
+    assert_near(found, results, FORWARD, "result")
+
+
+@pytest.mark.parametrize("name", CELLS)
 def test_accuracy_over_sixty_steps(name):
     graph, inputs, cotangents = draw(name, 60, 6, 5, 50)
     results, gradients = by_reference(graph, inputs, cotangents)

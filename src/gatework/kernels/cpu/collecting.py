@@ -11,9 +11,10 @@ from typing import Any
 import llvmlite.ir as ir
 
 from gatework.graph.loop import Place, Plan
-from gatework.kernels.cpu.code import I32, I64, POINTER, Code, Unit
+from gatework.kernels.cpu.code import I64, POINTER, Code, Unit
 from gatework.kernels.cpu.frame import Arguments, Frame
 from gatework.kernels.cpu.panels import Sizes
+from gatework.kernels.cpu.squares import transposed
 from gatework.kernels.cpu.sums import Sum
 
 
@@ -89,23 +90,3 @@ def _over_threads(code: Code, arguments: Arguments, place: Any, mask: Any) -> An
         more = code.load_masked(code.at(place, step), mask)
         code.builder.store(code.builder.fadd(code.builder.load(total, typ=code.unit.vector), more), total)
     return code.builder.load(total, typ=code.unit.vector)
-
-
-def transposed(code: Code, vectors: list[Any]) -> list[Any]:
-    """A square of vectors, rows as columns: in each round, pairs of vectors trade halves of ever smaller parts."""
-    lanes = len(vectors)
-    part = lanes // 2
-    while part:
-        result = list(vectors)
-        for a in range(lanes):
-            if a & part:
-                continue
-            b = a + part
-            low = [i if not i & part else lanes + i - part for i in range(lanes)]
-            high = [i + part if not i & part else lanes + i for i in range(lanes)]
-            for row, order in ((a, low), (b, high)):
-                mask = ir.Constant(ir.VectorType(I32, lanes), order)
-                result[row] = code.builder.shuffle_vector(vectors[a], vectors[b], mask)
-        vectors = result
-        part //= 2
-    return vectors

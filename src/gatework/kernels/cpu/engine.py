@@ -26,13 +26,16 @@ from gatework.kernels.cpu.team import Entry, entry, team
 from gatework.kernels.cpu.tiles import MOST_ROWS
 from gatework.kernels.cpu.writer import Kernel, write
 
-INFERENCE, FORWARD, BACKWARD = "inference", "forward", "backward"
+INFERENCE, FORWARD, BACKWARD, STEP = "inference", "forward", "backward", "step"
 
 SLAB = 64
 """Rows whose states stay in cache from one time step to the next."""
 
 RING_ROWS = 128
 """Rows of gradients that are collected before they are summed into the gradients of the weights."""
+
+FEW = 4
+"""Times that the weights are used below which packing them costs more than it brings."""
 
 WORTH = 1 << 21
 """Multiply-adds below which a second thread costs more than it brings."""
@@ -103,10 +106,11 @@ def _arrays(kernel: Kernel) -> tuple[tuple[str, str, str, int, int], ...]:
 
 def describe(made: Plan, which: str, sizes: Sizes, bits: int, rows: int) -> Kernel:
     """What has to be written for one of a plan's loops, for batches of at least `rows` sequences."""
-    loop: Loop = getattr(made, which)
-    packing = pack(loop, sizes, rows, host(), bits // 8)
+    loop: Loop = made.inference if which == STEP else getattr(made, which)
+    packing = pack(loop, sizes, 0 if which == STEP else rows, host(), bits // 8)
     sums = layout(made, sizes)[0] if which == BACKWARD else None
-    return Kernel(loop, packing, sizes, host(), bits, f"{which} N={sizes['N']} H={sizes['H']}", made, sums)
+    title = f"{which} N={sizes['N']} H={sizes['H']}"
+    return Kernel(loop, packing, sizes, host(), bits, title, which == STEP, made, sums)
 
 
 @functools.lru_cache(maxsize=256)
@@ -207,6 +211,8 @@ def _run(
     work = T * B * H * (N + H)
     threads = max(1, min(torch.get_num_threads(), B // MOST_ROWS, work // WORTH))
     share = B // threads
+    if which == INFERENCE and T * B <= FEW:
+        which = STEP
     made = cell.kernel(which, N, H, size * 8, min(MOST_ROWS, share))
     kernel = made.kernel
     slab = min(share, max(SLAB, kernel.packing.rows))

@@ -67,7 +67,7 @@ class Packing:
 
 
 def pack(loop: Loop, sizes: Sizes, batch: int, host: Host, itemsize: int) -> Packing:
-    """The packing for a batch of at least `batch` sequences."""
+    """The packing for a batch of at least `batch` sequences; 0 is for weights that are read as they lie."""
     lanes = host.lanes(itemsize)
     offset = 0
     made: dict[int, StagePanels] = {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatework.kernels.cpu.code import Code
 from gatework.kernels.cpu.panels import Panel, Segment
 from gatework.kernels.cpu.places import Address
+from gatework.kernels.cpu.squares import across
 
 
 class Accumulators:
@@ -91,3 +92,31 @@ def multiply(
             for column in range(columns)
         }
         outer_product(code, tile, numbers, vectors)
+
+
+def dot(code: Code, segments: Sequence[tuple[Any, int, Any]], j: Any, entries: int) -> Any:
+    """The products of some matrices with one sequence's vectors, summed, for the units from `j` on.
+
+    `segments` are (matrix, entries of a row, vector). The matrix is read as it lies: each unit has an accumulator along
+    its row, and in the end these are summed up across. It costs more than `multiply` and needs no packing, so it is for
+    calls that use the weights only a few times.
+    """
+    lanes = code.unit.lanes
+    sums = Accumulators(code, lanes, 1, 1)
+    sums.clear()
+    rows = [code.smaller(code.add(j, i), entries - 1) for i in range(lanes)]  # beyond the last unit: the last again
+    for matrix, length, vector in segments:
+        begins = [code.at(matrix, code.times(row, length)) for row in rows]
+        full, tail = divmod(length, lanes)
+
+        def step(k: Any, some: int | None, begins: list[Any] = begins, vector: Any = vector) -> None:
+            numbers = code.load(code.at(vector, k), some)
+            for i, begin in enumerate(begins):
+                weights = code.load(code.at(begin, k), some)
+                sums.put(i, 0, 0, code.fma(weights, numbers, sums.get(i, 0, 0)))
+
+        with code.loop(full, name="k") as k:
+            step(code.times(k, lanes), None)
+        if tail:
+            step(code.number(full * lanes), tail)
+    return across(code, [sums.get(i, 0, 0) for i in range(lanes)])

@@ -41,8 +41,8 @@ class Group:
 
 
 def choose(accumulators: int, entries: int, batch: int, host: Host, itemsize: int) -> Tile:
-    """The cheapest tile for vectors of `entries` entries and `batch` sequences."""
-    if not accumulators:
+    """The cheapest tile for vectors of `entries` entries and `batch` sequences; for none, the smallest."""
+    if not accumulators or not batch:
         return Tile(1, 1)
     vectors = -(-entries // host.lanes(itemsize))
     tiles = [

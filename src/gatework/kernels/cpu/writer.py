@@ -22,7 +22,7 @@ from gatework.kernels.cpu.frame import Arguments, Frame
 from gatework.kernels.cpu.host import Host
 from gatework.kernels.cpu.panels import Packing, Panel, Sizes, StagePanels
 from gatework.kernels.cpu.places import Address, Places
-from gatework.kernels.cpu.products import Accumulators, multiply
+from gatework.kernels.cpu.products import Accumulators, dot, multiply
 from gatework.kernels.cpu.sums import Sum, SumWriter
 
 NUMBERS = ("T", "B", "threads", "slab", "ring", "sums size", "want dx", "want begin", "want sums", "taken")
@@ -34,7 +34,10 @@ POINTERS = ("packed", "sums")
 
 @dataclass(frozen=True)
 class Kernel:
-    """What is to be written: a loop for given sizes, its packing and, for a backward loop, the sums of gradients."""
+    """What is to be written: a loop for given sizes, its packing and, for a backward loop, the sums of gradients.
+
+    A kernel that is `direct` reads the weights as they lie, and packs nothing.
+    """
 
     loop: Loop
     packing: Packing
@@ -42,6 +45,7 @@ class Kernel:
     host: Host
     bits: int
     title: str
+    direct: bool = False
     plan: Plan | None = None
     sums: tuple[Sum, ...] | None = None
 
@@ -119,7 +123,7 @@ class _Packer:
 
     def write(self) -> None:
         done = set()
-        for stage in self._kernel.packing.every:
+        for stage in () if self._kernel.direct else self._kernel.packing.every:
             for panel in stage.panels:
                 if panel.offset not in done:
                     self._panel(panel, self._kernel.sizes[stage.stage.columns])
@@ -241,7 +245,9 @@ class _Runner:
     ) -> None:
         code, columns, sums = self._code, panel.group.columns, len(stage.sums)
         memory = self._memory(stage.rows * sums * columns * code.unit.lanes)
-        if sums:
+        if sums and self._kernel.direct:
+            self._dots(stage, addresses, j, row, memory)
+        elif sums:
             tile = Accumulators(code, stage.rows, sums, columns)
             tile.clear()
             for segment in panel.segments:
@@ -258,6 +264,17 @@ class _Runner:
                 offset = code.number(full * code.unit.lanes)
                 spot = _Spot(code.add(row, i), code.add(j, offset), panel.group.lanes)
                 self._store(stage, addresses, spot, code.at(begin, offset), columns)
+
+    def _dots(self, stage: StagePanels, addresses: dict[Any, Address], j: Any, row: Any, memory: Any) -> None:
+        """The accumulated nodes of one sequence and one vector of units, from the weights as they lie."""
+        code, sizes = self._code, self._kernel.sizes
+        for index, k in enumerate(stage.sums):
+            segments = []
+            for term in stage.stage.products[k]:
+                length = sizes["N"] if term.vector.array == "x" else sizes["H"]
+                vector = addresses[term.vector].row(code, row)
+                segments.append((self._arguments.pointer(f"weight:{term.matrix}"), length, vector))
+            code.store(dot(code, segments, j, sizes[stage.stage.columns]), code.at(memory, index * code.unit.lanes))
 
     def _store(self, stage: StagePanels, addresses: dict[Any, Address], spot: _Spot, held: Any, columns: int) -> None:
         code, inside = self._code, stage.stage
