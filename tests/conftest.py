@@ -17,6 +17,14 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _kernels_of_this_run(tmp_path_factory):
+    """Compiled kernels are kept for the run and its subprocesses, and not among the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GATEWORK_CACHE", str(tmp_path_factory.mktemp("kernels", numbered=False)))
+        yield
+
+
 @pytest.fixture
 def real_data():
     """The folder of the real data sets."""

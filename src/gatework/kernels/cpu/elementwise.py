@@ -11,7 +11,7 @@ import llvmlite.ir as ir
 from gatework.graph.graph import Node
 from gatework.graph.loop import Stage
 from gatework.graph.ops import Op
-from gatework.graph.printing import shortest
+from gatework.graph.text import equation
 from gatework.kernels.cpu.code import Code
 from gatework.kernels.cpu.functions import LLVM
 from gatework.kernels.cpu.panels import Sizes
@@ -47,11 +47,11 @@ class Elementwise:
             return self._leaf(k)
         if node.op is Op.SPREAD:
             return self.value(node.args[0])
+        if node.name:
+            self._code.comment(equation(self._nodes, k))
         value = self._fused(node)
         if value is None:
             operands = [self.value(arg) for arg in node.args]
-            if node.name:
-                self._code.comment(_equation(self._nodes, node))
             value = LLVM[node.op](self._code.builder, *operands)
         if node.name and isinstance(value, ir.Instruction):
             value.name = node.name
@@ -81,10 +81,3 @@ class Elementwise:
         return (
             self._nodes[k].op is Op.MULTIPLY and self._uses[k] == 1 and not self._is_leaf(k) and k not in self._values
         )
-
-
-def _equation(nodes: Sequence[Node], node: Node) -> str:
-    words = [
-        nodes[arg].name or (shortest(nodes[arg].value) if nodes[arg].op is Op.CONSTANT else "…") for arg in node.args
-    ]
-    return f"{node.name} = {node.op.value}({', '.join(words)})"

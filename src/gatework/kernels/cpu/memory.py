@@ -18,6 +18,9 @@ from torch import Tensor
 LARGE = 1 << 18
 """Bytes from which a block is worth keeping; smaller ones are as fast from torch."""
 
+LINE = 64
+"""Bytes of a cache line: where tensors begin, so that full vectors do not lie across two."""
+
 LIMIT = 1 << 28
 """Bytes that the pool holds while nobody uses them."""
 
@@ -43,8 +46,11 @@ class Pool:
         size = prod(shape) * like.element_size()
         if size < LARGE:
             return like.new_empty(shape)
-        block = self._take(size)
-        view = block[:size].view(np.float64 if like.dtype == torch.float64 else np.float32).reshape(shape)
+        block = self._take(size + LINE)
+        begin = -block.ctypes.data % LINE
+        view = (
+            block[begin : begin + size].view(np.float64 if like.dtype == torch.float64 else np.float32).reshape(shape)
+        )
         weakref.finalize(view, self._give, block).atexit = False
         return torch.from_numpy(view)
 
