@@ -141,20 +141,28 @@ class _Packer:
                     first = code.times(code.add(code.times(tile, columns), panel.group.start), lanes)
                     begin = code.times(code.add(code.times(tile, panel.tile), panel.offset + segment.offset), lanes)
                     target = code.at(self._arguments.pointer("packed"), begin, m * columns * lanes)
-                    with code.loop(columns * lanes, name="unit") as unit:
-                        self._unit(
-                            source, target, code.add(first, unit), unit, segment.entries, width, entries, transposed
-                        )
+                    shape = (segment.entries, columns * lanes)
+                    self._copy(source, target, first, shape, width, entries, transposed=transposed)
 
-    def _unit(
-        self, source: Any, target: Any, j: Any, unit: Any, length: int, width: int, entries: int, transposed: bool
+    def _copy(
+        self,
+        source: Any,
+        target: Any,
+        first: Any,
+        shape: tuple[int, int],
+        width: int,
+        entries: int,
+        *,
+        transposed: bool,
     ) -> None:
-        """Copy what unit `j` needs; units beyond the last have zeros."""
+        """Copy what the units from `first` on need, along the matrix's rows; units beyond the last have zeros."""
         code = self._code
+        length, units = shape
         zero = ir.Constant(code.unit.real, 0.0)
-        there = code.less(j, entries)
-        j = code.builder.select(there, j, code.number(0))
-        with code.loop(length, name="k") as k:
+        with code.loop(length if transposed else units) as outer, code.loop(units if transposed else length) as inner:
+            k, unit = (outer, inner) if transposed else (inner, outer)
+            there = code.less(code.add(first, unit), entries)
+            j = code.builder.select(there, code.add(first, unit), code.number(0))
             place = code.add(code.times(k, entries), j) if transposed else code.add(code.times(j, length), k)
             value = code.builder.select(there, code.scalar(code.at(source, place)), zero)
             code.builder.store(value, code.at(target, code.times(k, width), unit))
