@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gatework.kernels.cpu.code import Code
@@ -48,26 +49,38 @@ class Accumulators:
         ]
 
 
-def outer_product(
-    code: Code, tile: Accumulators, numbers: list[Any], vectors: Mapping[tuple[int, int], tuple[Any, int | None]]
-) -> None:
-    """Add numbers[row] × vectors[sum, column].
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A vector of weights: its address, the sum and the column that it feeds, and its lanes where it is not full."""
 
-    `numbers` are addresses, `vectors` too, with how many lanes there are where a vector is not full. The shorter side
-    of the tile stays in registers while the other passes by.
+    pointer: Any
+    k: int
+    column: int
+    lanes: int | None = None
+
+
+def outer_product(code: Code, tile: Accumulators, numbers: Sequence[Any], vectors: Sequence[Column]) -> None:
+    """Add to the tile the products of a number for each row, given by its address, and vectors.
+
+    The shorter side stays in registers while the other passes by.
     """
+
+    def add(row: int, splat: Any, vector: Column, loaded: Any) -> None:
+        value = code.fma(splat, loaded, tile.get(row, vector.k, vector.column))
+        tile.put(row, vector.k, vector.column, value)
+
     if len(numbers) <= len(vectors):
         splats = [code.splat(code.scalar(number)) for number in numbers]
-        for (k, column), (pointer, lanes) in vectors.items():
-            vector = code.load(pointer, lanes)
+        for vector in vectors:
+            loaded = code.load(vector.pointer, vector.lanes)
             for row, splat in enumerate(splats):
-                tile.put(row, k, column, code.fma(splat, vector, tile.get(row, k, column)))
+                add(row, splat, vector, loaded)
         return
-    loaded = {key: code.load(pointer, lanes) for key, (pointer, lanes) in vectors.items()}
+    every = [(vector, code.load(vector.pointer, vector.lanes)) for vector in vectors]
     for row, number in enumerate(numbers):
         splat = code.splat(code.scalar(number))
-        for (k, column), vector in loaded.items():
-            tile.put(row, k, column, code.fma(splat, vector, tile.get(row, k, column)))
+        for vector, loaded in every:
+            add(row, splat, vector, loaded)
 
 
 def multiply(
@@ -86,11 +99,11 @@ def multiply(
     with code.loop(entries, name="k") as k:
         numbers = [code.at(first, code.number(i * address.stride), k) for i in range(tile.rows)]
         here = code.at(begin, code.times(k, width))
-        vectors = {
-            (accumulator, column): (code.at(here, (m * columns + column) * lanes), None)
+        vectors = [
+            Column(code.at(here, (m * columns + column) * lanes), accumulator, column)
             for m, (accumulator, _, _) in enumerate(segment.matrices)
             for column in range(columns)
-        }
+        ]
         outer_product(code, tile, numbers, vectors)
 
 

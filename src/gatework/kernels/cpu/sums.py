@@ -18,7 +18,7 @@ from gatework.kernels.cpu.frame import Arguments
 from gatework.kernels.cpu.host import Host
 from gatework.kernels.cpu.panels import Sizes
 from gatework.kernels.cpu.places import Places
-from gatework.kernels.cpu.products import Accumulators, outer_product
+from gatework.kernels.cpu.products import Accumulators, Column, outer_product
 from gatework.kernels.cpu.tiles import choose, groups
 
 
@@ -114,7 +114,7 @@ class SumWriter:
                         tile.put(0, 0, c, code.builder.fadd(tile.get(0, 0, c), add))
                 else:
                     numbers = [v.row(code, row, k, i) for i in range(height)]
-                    vectors = {(0, c): (code.at(here, c * lanes), tail) for c, tail in enumerate(tails)}
+                    vectors = [Column(code.at(here, c * lanes), 0, c, tail) for c, tail in enumerate(tails)]
                     outer_product(code, tile, numbers, vectors)
         for i in range(height):
             for c, tail in enumerate(tails):

@@ -125,9 +125,9 @@ class _Packer:
         done = set()
         for stage in () if self._kernel.direct else self._kernel.packing.every:
             for panel in stage.panels:
-                if panel.offset not in done:
+                if panel.tile and panel.offset not in done:
                     self._panel(panel, self._kernel.sizes[stage.stage.columns])
-                done.add(panel.offset)
+                    done.add(panel.offset)
         self._code.finish()
 
     def _panel(self, panel: Panel, entries: int) -> None:
