@@ -46,6 +46,8 @@ READING = replace(
     _NOTATION,
     templates={
         **TEMPLATES,
+        Op.MATMUL: infix(" ", APPLIED, FACTOR, ATOM),
+        Op.TRANSPOSED: infix("ᵀ ", APPLIED, FACTOR, ATOM),
         Op.OUTER: Template("{} {}ᵀ", APPLIED, (FACTOR, ATOM)),
         Op.MULTIPLY: infix(" ⊙ ", PRODUCT, PRODUCT, PRODUCT),
         Op.WHERE: Template("[{} > 0] ⊙ {}", PRODUCT, (0, PRODUCT)),
@@ -76,4 +78,4 @@ def equation(nodes: Sequence[Node], k: int) -> str:
     """
     right = READING.term(nodes, k, lambda one: READING.name(nodes[one]), root=True)
     left = READING.name(nodes[k])
-    return f"{left} = {right}" if left else right
+    return f"{left} = {right}" if left and nodes[k].args else right
