@@ -60,10 +60,14 @@ class Choice:
         raise BackendError(f"The back-end {first.name} cannot run this layer: {first.unfit(x)}; choose auto.")
 
     def run(self, graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]) -> Ran:
-        """Run the cell along (T, B, N), on the back-end that fits. Under autocast it is computed in float32."""
-        if torch.is_autocast_enabled("cpu") and x.device.type == "cpu":
+        """Run the cell along (T, B, N), on the back-end that fits.
+
+        Under autocast it is computed in the type of its weights, where that is no less than float32.
+        """
+        kind = next(iter(parameters.values())).dtype
+        if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and kind in (torch.float32, torch.float64):
             with torch.autocast("cpu", enabled=False):
-                return self.run(graph, parameters, x.float(), tuple(state.float() for state in states))
+                return self.run(graph, parameters, x.to(kind), tuple(state.to(kind) for state in states))
         return self.pick(x).run(graph, parameters, x, states)
 
 

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 import gatework as gw
 from gatework.cells import catalogue
-from gatework.errors import BackendError
+from gatework.errors import BackendError, EquationError, UsageError
 from gatework.kernels import Reference
 from gatework.kernels.cpu import engine, operator
 
@@ -65,10 +65,26 @@ def test_gradients_are_those_of_finite_differences(cell):
     assert gradcheck(lambda *given: run(graph, *given), inputs, raise_exception=True)
 
 
+def run_eagerly(graph, x, *rest):
+    states, weights = rest[: len(graph.states)], rest[len(graph.states) :]
+    return tuple(operator.run(graph.record, x, list(states), list(weights), torch.is_grad_enabled()))
+
+
+@pytest.mark.parametrize("how", [run, run_eagerly])
 @pytest.mark.parametrize("cell", ["gru", "lstm", "mgu"])
-def test_second_derivatives_are_those_of_finite_differences(cell):
+def test_second_derivatives_are_those_of_finite_differences(cell, how):
     graph, inputs = operands(cell, T=2, B=1, N=1, H=2)
-    assert gradgradcheck(lambda *given: run(graph, *given), inputs, raise_exception=True)
+    assert gradgradcheck(lambda *given: how(graph, *given), inputs, raise_exception=True)
+
+
+@pytest.mark.parametrize("cell", catalogue)
+def test_the_operator_and_the_way_around_its_bookkeeping_are_the_same(cell):
+    graph, inputs = operands(cell)
+    first, second = run(graph, *inputs), run_eagerly(graph, *inputs)
+    assert_same(first, second, rtol=0, atol=0)
+    cotangents = [numbers(*one.shape, seed=4, dtype=torch.float64) for one in first]
+    d_first, d_second = (torch.autograd.grad(one, inputs, cotangents) for one in (first, second))
+    assert_same(d_first, d_second, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
@@ -158,6 +174,13 @@ def test_under_autocast_it_computes_in_float32():
         half, _ = module(x.bfloat16())
     assert_same(found, expected)
     assert half.dtype == torch.float32
+
+
+def test_under_autocast_a_layer_of_half_precision_goes_to_the_reference():
+    module = layer("gru", backend="auto").bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output, _ = module(numbers(T, B, N).bfloat16())
+    assert output.shape == (T, B, H)
 
 
 def test_inference_mode_and_no_grad_keep_nothing_and_give_the_same():
@@ -272,3 +295,55 @@ def test_the_compiled_kernels_are_what_runs(monkeypatch):
         calls.clear()
         module(numbers(T, B, N))
         assert calls == [1]
+
+
+WRONG = {
+    "time": (0, numbers(T, N), "The input has shape (6, 3): it must be (T, B, N), with T at least 1."),
+    "no step": (0, numbers(0, B, N), "The input has shape (0, 5, 3): it must be (T, B, N), with T at least 1."),
+    "state": (1, numbers(B, H + 1), "The weight W.r has shape (7, 3), not (8, 3)."),
+    "batch": (1, numbers(B + 1, H), "State h has shape (6, 7), not (5, 7)."),
+    "flat": (1, numbers(B), "State h has shape (5,): it must be (B, H)."),
+    "weight": (2, numbers(H, N + 1), "The weight W.r has shape (7, 4), not (7, 3)."),
+    "type": (
+        2,
+        numbers(H, N, dtype=torch.float64),
+        "The weight W.r is float64 on cpu and the input float32 on cpu: "
+        "convert one of them, as with layer.to(x.dtype).",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", [run, run_eagerly])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_does_not_fit_is_refused_before_memory_is_read(wrong, way):
+    graph, inputs = operands("gru", dtype=torch.float32, T=T, B=B, N=N, H=H, grad=False)
+    k, tensor, sentence = WRONG[wrong]
+    inputs[k] = tensor
+    with torch.no_grad(), pytest.raises(UsageError) as error:
+        way(graph, *inputs)
+    assert str(error.value) == sentence
+
+
+def test_a_wrong_count_and_a_wrong_cell_are_refused():
+    graph, (x, h, *weights) = operands("gru", dtype=torch.float32, grad=False)
+    with pytest.raises(UsageError, match=r"^1 states and 9 weights were given for a cell of 1 and 10\.$"):
+        torch.ops.gatework.run(graph.record, x, [h], weights[:-1], False)
+    with pytest.raises(EquationError):
+        torch.ops.gatework.run("{}", x, [h], weights, False)
+
+
+def test_what_a_backward_pass_reads_is_checked():
+    graph, (x, h, *weights) = operands("gru", dtype=torch.float32, grad=False)
+    output, _, *kept = torch.ops.gatework.run(graph.record, x, [h], weights, True)
+    wanted = [True] * (2 + len(weights))
+    backward = torch.ops.gatework.run_backward
+    for kept_, d, wishes in (
+        ([output, *kept[:-1]], [output, None], wanted),
+        ([output[:2], *kept], [output, None], wanted),
+        ([output, *kept], [output[0], None], wanted),
+        ([output, *kept], [output], wanted),
+        ([output, *kept], [output, None], wanted[:-1]),
+    ):
+        with pytest.raises(UsageError):
+            backward(graph.record, x, [h], weights, kept_, d, wishes)
+    assert len(backward(graph.record, x, [h], weights, [output, *kept], [output, None], wanted)) == len(wanted)

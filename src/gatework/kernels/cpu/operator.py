@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gatework.errors import UsageError
+from gatework.kernels.cpu.checks import check, check_kept
 from gatework.kernels.cpu.engine import Recurrence, Wanted, backward, forward, recurrence
 from gatework.kernels.reference import Reference
 
@@ -31,8 +33,10 @@ def _run(cell: str, x: Tensor, states: list[Tensor], weights: list[Tensor], trai
     (B, H) each, and where `training` what the backward pass reads.
     """
     begin = [state.contiguous() for state in states]
+    found = recurrence(cell)
+    check(found, x, states, weights)
     with torch.no_grad():
-        return forward(recurrence(cell), [w.contiguous() for w in weights], x.contiguous(), begin, training=training)
+        return forward(found, [w.contiguous() for w in weights], x.contiguous(), begin, training=training)
 
 
 def _run_fake(cell: str, x: Tensor, states: list[Tensor], weights: list[Tensor], training: bool) -> list[Tensor]:
@@ -54,9 +58,14 @@ def _run_backward(
     wanted: list[bool],
 ) -> list[Tensor]:
     d_output, *d_last = d_results
+    found = recurrence(cell)
+    check(found, x, states, weights)
+    check_kept(found, x, states, kept, d_results)
+    if len(wanted) != 2 + len(weights):
+        raise UsageError(f"{len(wanted)} wishes were given for the input, the states and {len(weights)} weights.")
     asked = Wanted(wanted[0], wanted[1], wanted[2:])
     dx, d_states, d_weights = backward(
-        recurrence(cell),
+        found,
         [weight.contiguous() for weight in weights],
         x.contiguous(),
         [state.contiguous() for state in states],

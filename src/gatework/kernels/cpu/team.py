@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -65,6 +66,11 @@ class Team:
             entry.collect(address)
 
 
+def _forget() -> None:
+    """A forked process has none of its parent's threads."""
+    team.cache_clear()
+
+
 @functools.cache
 def team() -> Team:
     """The threads of this process."""
@@ -104,3 +110,7 @@ def _python() -> Parallel:
             one.result()
 
     return parallel
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,61 @@
+"""What a kernel is given is what it was compiled for: it reads memory by address, and would read anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from gatework.errors import UsageError
+from gatework.kernels.cpu.engine import Recurrence
+
+
+def check(cell: Recurrence, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+    """Raise `UsageError` where a tensor has not the shape, the type or the device that the others ask for."""
+    if x.dim() != 3 or not x.shape[0]:
+        raise UsageError(f"The input has shape {tuple(x.shape)}: it must be (T, B, N), with T at least 1.")
+    names, keys = cell.graph.states, cell.keys
+    if len(states) != len(names) or len(weights) != len(keys):
+        raise UsageError(
+            f"{len(states)} states and {len(weights)} weights were given for a cell of {len(names)} and {len(keys)}."
+        )
+    _, B, N = x.shape
+    if states[0].dim() != 2:
+        raise UsageError(f"State {names[0]} has shape {tuple(states[0].shape)}: it must be (B, H).")
+    H = states[0].shape[1]
+    for name, state in zip(names, states, strict=True):
+        _same(f"State {name}", state, x, (B, H))
+    for parameter, weight in zip(cell.graph.parameters, weights, strict=True):
+        _same(f"The weight {parameter.key}", weight, x, parameter.sizes(N, H))
+
+
+def check_kept(
+    cell: Recurrence,
+    x: Tensor,
+    states: Sequence[Tensor],
+    kept: Sequence[Tensor],
+    d_results: Sequence[Tensor | None],
+) -> None:
+    """Raise `UsageError` where what a forward pass kept, or a gradient that arrives, is not what it left."""
+    (T, B, _), H = x.shape, states[0].shape[1]
+    count = len(states) + len(cell.plan.kept)
+    if len(kept) != count or len(d_results) != 1 + len(states):
+        raise UsageError(f"A backward pass reads {count} kept tensors and {1 + len(states)} gradients.")
+    for one in kept:
+        _same("A kept tensor", one, x, (T, B, H))
+    for k, d in enumerate(d_results):
+        if d is not None:
+            _same("A gradient", d, x, (B, H) if k else (T, B, H))
+
+
+def _same(what: str, tensor: Tensor, x: Tensor, shape: tuple[int, ...]) -> None:
+    if tensor.shape != shape:
+        raise UsageError(f"{what} has shape {tuple(tensor.shape)}, not {shape}.")
+    if tensor.dtype != x.dtype or tensor.device != x.device:
+        raise UsageError(
+            f"{what} is {_kind(tensor)} and the input {_kind(x)}: convert one of them, as with layer.to(x.dtype)."
+        )
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} on {tensor.device}"
