@@ -13,7 +13,7 @@ import click
 
 from gatework.errors import GateworkError
 
-COMMANDS = ("compare", "predict", "report", "cells", "show")
+COMMANDS = ("compare", "predict", "report", "cells", "show", "bench")
 """The subcommands, each in the file of its name."""
 
 USAGE, INTERRUPTED = 2, 130
