@@ -1,0 +1,51 @@
+"""Results are equal before anything is timed."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import torch
+from torch import Tensor
+
+from gatework.bench.case import Case
+from gatework.bench.side import Results
+from gatework.errors import BackendError
+
+
+def tolerance(case: Case) -> float:
+    """How far two correct results may lie apart, relative to the largest entry.
+
+    A pre-activation sums N + H products; the rounding errors of a sum of n terms grow with √n in the mean. The factor
+    leaves room for functions that are approximated to some units in the last place, and for a gradient, which sums the
+    errors of T steps that the recurrence damps. A wrong gate or a missing term is larger by orders of magnitude.
+    """
+    return 16 * sqrt(case.shape.N + case.shape.H) * torch.finfo(case.dtype).eps
+
+
+def check(case: Case, name: str, found: Results, expected: Results) -> float:
+    """Compare the results of a side with the reference's: returns the largest difference.
+
+    A difference is relative to the largest entry of its tensor. Raises `BackendError`, with the side's name, where they
+    differ by more than rounding.
+    """
+    wanted = {"output": expected.output, **expected.gradients}
+    largest = 0.0
+    for what, tensor in {"output": found.output, **found.gradients}.items():
+        difference = _difference(tensor, wanted[what])
+        # Written so that a difference that is not a number fails too.
+        if not difference <= tolerance(case):
+            kind = "output" if what == "output" else f"gradient of {what}"
+            raise BackendError(
+                f"Nothing was timed, because the results of {name} for {case.cell.name} at {case.shape} are not those "
+                f"of the equations: its {kind} differs by {difference:.1e} of the largest entry, where "
+                f"{tolerance(case):.1e} is rounding."
+            )
+        largest = max(largest, difference)
+    return largest
+
+
+def _difference(found: Tensor, expected: Tensor) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    scale = float(expected.abs().max()) or 1.0
+    return float((found - expected).abs().max()) / scale

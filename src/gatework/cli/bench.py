@@ -1,0 +1,111 @@
+"""`gatework bench`: how fast the layers are, beside their peers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gatework.bench.shapes import QUICK, SHAPES, Shape
+from gatework.errors import UsageError
+
+if TYPE_CHECKING:
+    from gatework.bench.request import Request
+
+CELLS = "gru,lstm,rnn"
+
+
+@click.command()
+@click.option("--cells", metavar="A,B,…", help=f"Cells to measure, ./mine.py:mycell too. [default: {CELLS}]")
+@click.option("--shapes", multiple=True, metavar="B,T,N,H", help="A shape; give it again for more. [default: seven]")
+@click.option("--threads", multiple=True, type=int, metavar="N", help="Threads; again for more. [default: 1 and 2]")
+@click.option("--peers", default="default", show_default=True, metavar="A,B,…", help="Whom to measure beside.")
+@click.option("--dtype", default="float32", show_default=True, metavar="DTYPE", help="float32 or float64.")
+@click.option("--input-grad", is_flag=True, help="The training step computes the gradient of the input too.")
+@click.option("--growth", is_flag=True, help="Measure curves over T, B and H too.")
+@click.option("--quick", is_flag=True, help="Two shapes and few rounds: a rough picture.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the tables as a Markdown page.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for programs.")
+def bench(as_json: bool, out: Path | None, **settings: Any) -> None:
+    """Measure a forward pass and a training step of our layers beside their peers, results checked equal first.
+
+    Peers are torch (its own layers), eager (a loop over time in torch), compile (that loop under torch.compile), onnx,
+    keras (on JAX) and jax (lax.scan); or default (all that are installed, but compile), all, or none. Without --cells
+    the whole catalogue is measured at one shape. A shape is B sequences of T steps, N inputs and H units.
+    """
+    if out is not None:
+        _check_place(out)
+    request = _request(**settings)
+    from gatework.bench.measure import measure
+    from gatework.bench.page import page
+    from gatework.bench.plain import plain
+    from gatework.cli.bench_tables import Progress, show_summary
+
+    with Progress(quiet=as_json) as progress:
+        record = measure(request, command=_command(), listener=progress)
+    if out is not None:
+        out.write_text(page(record), encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps(plain(record), indent=1, ensure_ascii=False))
+    else:
+        show_summary(record, out)
+
+
+def _request(
+    *,
+    cells: str | None,
+    shapes: Sequence[str],
+    threads: Sequence[int],
+    peers: str,
+    dtype: str,
+    input_grad: bool,
+    growth: bool,
+    quick: bool,
+) -> Request:
+    """What the options ask for. Raises `UsageError`."""
+    from gatework.bench.machine import available
+    from gatework.bench.request import Request
+    from gatework.bench.sides import choose_peers
+    from gatework.bench.timing import QUICK as FEW
+    from gatework.bench.timing import Effort
+
+    chosen = tuple(Shape.parse(one) for one in shapes) or (QUICK if quick else SHAPES)
+    return Request(
+        cells=_names(CELLS if cells is None else cells, "--cells"),
+        shapes=tuple(dict.fromkeys(chosen)),
+        threads=tuple(dict.fromkeys(threads)) or tuple(range(1, min(2, available()) + 1)),
+        peers=choose_peers(_names(peers, "--peers")),
+        dtype=dtype,
+        input_grad=input_grad,
+        effort=FEW if quick else Effort(),
+        catalogue=cells is None and not shapes,
+        growth=growth,
+    )
+
+
+def _names(text: str, option: str) -> tuple[str, ...]:
+    found = tuple(one.strip() for one in text.split(",") if one.strip())
+    if not found:
+        raise UsageError(f"{option} is empty: write names with commas between them.")
+    return found
+
+
+def _check_place(out: Path) -> None:
+    """Minutes of measuring are not lost because their page cannot be written."""
+    if out.is_dir():
+        raise UsageError(f"--out is the folder {out}: name a file in it, as in {out / 'cpu.md'}.")
+    if not out.parent.is_dir():
+        raise UsageError(f"The page cannot be written to {out}: there is no folder {out.parent}.")
+    if not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise UsageError(f"The page cannot be written to {out}: it is not yours to write.")
+
+
+def _command() -> str:
+    """The command as it was given, to stand on the page."""
+    return shlex.join(["gatework", *sys.argv[1:]])
