@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check format browser coverage results guide clean
+.PHONY: demo test check format browser coverage results guide bench clean
 
 demo: $(VENV)/installed ## study all cells on a bundled series; leaves demo/report.html
 	$(BIN)/gatework compare sunspots --window 24 --out demo \
@@ -37,6 +37,9 @@ results: $(VENV)/installed ## measure the tables of docs/results (needs GATEWORK
 
 guide: $(VENV)/installed ## time the classic guide's model beside plain torch (needs GATEWORK_DATA)
 	$(BIN)/python benchmarks/guide.py
+
+bench: $(VENV)/installed ## time the layers beside their peers; writes docs/results/cpu.md (about 20 minutes)
+	$(BIN)/gatework bench --growth --out docs/results/cpu.md
 
 clean: ## remove what was installed and made
 	rm -rf $(VENV) demo gatework-runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -117,8 +117,7 @@ def page(rows: list[str], windows: int, epochs: int) -> str:
         "| cell | parameters | gatework, s | plain torch, s | gatework / torch | largest difference of outputs |",
         "|---|---:|---:|---:|---:|---:|",
     ]
-    note = "Gatework runs the `reference` back-end here: the equations in plain torch, step by step, not optimised."
-    return "\n".join([*head, *rows, "", note, ""])
+    return "\n".join([*head, *rows, ""])
 
 
 def main(show: Callable[[str], None] = print) -> None:

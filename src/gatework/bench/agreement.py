@@ -25,8 +25,8 @@ def tolerance(case: Case) -> float:
 def check(case: Case, name: str, found: Results, expected: Results) -> float:
     """Compare the results of a side with the reference's: returns the largest difference.
 
-    A difference is relative to the largest entry of its tensor. Raises `BackendError`, with the side's name, where they
-    differ by more than rounding.
+    A difference is relative to the largest entry of its tensor. Raises `BackendError`, with the side's name, where one
+    is more than rounding.
     """
     wanted = {"output": expected.output, **expected.gradients}
     largest = 0.0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gatework.bench.figures import Versus, gru_to_lstm, threads_to_one, time_per_flop
 from gatework.bench.markdown import counted, digits, percent, table
 from gatework.bench.record import SHAPES, Record, Row
-from gatework.bench.shapes import GROWTH
+from gatework.bench.shapes import GROWTH, MIDDLE
 from gatework.bench.side import FORWARD, MODES
 from gatework.bench.sides import OURS, PEERS
 
@@ -35,7 +35,10 @@ def growth(record: Record) -> list[str]:
         for mode in MODES if rows else ():
             title = f"### {mode.capitalize()} over {letter}, {counted(rows[0].threads, 'thread')}"
             lines += ["", title, "", *_curve(letter, [row for row in rows if row.mode == mode])]
-    about = "Milliseconds of ours, and in brackets each peer's time over ours. All other sizes are those of the middle."
+    about = (
+        f"Milliseconds of ours, and in brackets each peer's time over ours. The other sizes are those of {MIDDLE}. "
+        "Peers that compile for one shape alone are left out."
+    )
     return ["## Growth", "", about, *lines] if lines else []
 
 

@@ -24,28 +24,23 @@ _SELF = Path("/proc/self")
 def footprint(side: Side, case: Case) -> Footprint:
     """The footprint of one training step, or of a forward pass where the side has no other.
 
-    Compile time: how much longer the first calls last than the second ones. Memory: how far the resident memory of the
-    process rises above what it was before the call, whoever allocates it. A step of one sequence and two time steps
-    runs before, so that code is loaded and compiled; where compiled code fits one shape only, the very step runs.
+    Compile time: how much longer the first call lasts than the second. Memory: how far the resident memory of the
+    process rises above what it was before the call, whoever allocates it. The two calls for the compile time are of two
+    time steps and run before the one that is watched, so that code is loaded and compiled by then; where compiled code
+    fits one shape only, they are of that shape.
     """
     _start_torch()
-    spent = 0.0
-    if not side.bound_to_shape:
-        small = replace(case.shape, B=1, T=2)
-        tiny = _call(side.build(make_case(case.cell, small, dtype=case.dtype, input_grad=case.input_grad)))
-        spent = _seconds(tiny) - _seconds(tiny)
     call = _call(side.build(case))
-    if side.bound_to_shape:
-        first = _seconds(call)
-        memory, second = peak(call)
-    else:
-        memory, first = peak(call)
-        second = _seconds(call)
-    return Footprint(memory, max(0.0, spent + first - second))
+    before = call
+    if not side.bound_to_shape:
+        short = replace(case.shape, T=min(2, case.shape.T))
+        before = _call(side.build(make_case(case.cell, short, dtype=case.dtype, input_grad=case.input_grad)))
+    seconds = _seconds(before) - _seconds(before)
+    return Footprint(peak(call), max(0.0, seconds))
 
 
-def peak(call: Callable[[], object]) -> tuple[int | None, float]:
-    """Bytes of resident memory that a call adds at its highest, None where the system does not tell; and its seconds.
+def peak(call: Callable[[], object]) -> int | None:
+    """Bytes of resident memory that a call adds at its highest, None where the system does not tell.
 
     Linux resets the high-water mark of a process on request; other systems do not.
     """
@@ -54,10 +49,10 @@ def peak(call: Callable[[], object]) -> tuple[int | None, float]:
     try:
         (_SELF / "clear_refs").write_text("5")
         before = _status("VmRSS")
+        call()
+        return max(0, _status("VmHWM") - before)
     except OSError:
-        return None, _seconds(call)
-    seconds = _seconds(call)
-    return max(0, _status("VmHWM") - before), seconds
+        return None
 
 
 def _status(field: str) -> int:

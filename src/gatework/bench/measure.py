@@ -75,8 +75,8 @@ class _Bench:
                 self._time(Place(SHAPES, shape, threads), entries, footprints, parts=True)
         if request.catalogue:
             self._time(Place(CATALOGUE, MIDDLE, first), self._entries(tuple(catalogue), ()))
-        # A curve has many points: a peer that compiles for minutes at each is left out.
-        peers = tuple(one for one in request.peers if one.patience is None)
+        # A curve has many points: a peer that compiles anew at each is left out.
+        peers = tuple(one for one in request.peers if not one.bound_to_shape)
         for letter, shapes in GROWTH.items() if request.growth else ():
             for shape in shapes:
                 self._time(Place(f"growth {letter}", shape, first), self._entries(request.cells, peers))

@@ -66,9 +66,9 @@ def limits(record: Record) -> list[str]:
     headings = ("B,T,N,H", "cell", "limit, ms", "set by", "ours, ms", "× limit", "products", "functions", "rest")
     lines = ["## The limit, and what the gap consists of", "", about]
     for mode, threads in _columns(record):
-        gaps = [gap for gap in record.gaps if (gap.mode, gap.threads) == (mode, threads)]
+        gaps = [_gap(record, gap) for gap in record.gaps if (gap.mode, gap.threads) == (mode, threads)]
         title = f"### {NAMES[mode]}, {counted(threads, 'thread')}"
-        lines += ["", title, "", *table(headings, (_gap(record, gap) for gap in gaps), text=2)]
+        lines += ["", title, "", *table(headings, gaps, text=2)] if gaps else []
     return lines
 
 
@@ -79,8 +79,9 @@ def costs(record: Record) -> list[str]:
         return []
     about = (
         "Memory: MiB by which one training step (for ONNX Runtime a forward pass) raises the resident memory of a "
-        "fresh process, whoever allocates it, after a step of one sequence and two time steps has loaded the code. "
-        "Compile time: seconds by which the first calls last longer than the second ones, with nothing found on disk."
+        "fresh process, whoever allocates it, after a step of the same batch over two time steps, which loads and "
+        "compiles the code; for peers that compile for one shape after two whole steps. Compile time: seconds by which "
+        "the first call lasts longer than the second, with nothing found on disk."
     )
     sides = [name for name in (OURS.name, *PEERS) if any(row.side == name for row in rows)]
     found = {(row.shape, row.cell, row.side): row for row in rows}
@@ -96,8 +97,10 @@ def costs(record: Record) -> list[str]:
 
 
 def _columns(record: Record) -> list[tuple[str, int]]:
+    """What there is a table for: mode and number of threads."""
+    found = {(row.mode, row.threads) for row in record.of(SHAPES)}
     threads = dict.fromkeys(row.threads for row in record.of(SHAPES))
-    return [(mode, count) for count in threads for mode in MODES]
+    return [(mode, count) for count in threads for mode in MODES if (mode, count) in found]
 
 
 def _mean(one: Mean | None) -> str:

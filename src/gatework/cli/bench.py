@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,14 +42,15 @@ def bench(as_json: bool, out: Path | None, **settings: Any) -> None:
     """
     if out is not None:
         _check_place(out)
-    request = _request(**settings)
     from gatework.bench.measure import measure
     from gatework.bench.page import page
     from gatework.bench.plain import plain
     from gatework.cli.bench_tables import Progress, show_summary
 
-    with Progress(quiet=as_json) as progress:
-        record = measure(request, command=_command(), listener=progress)
+    # What a cell's file prints when it is loaded must not stand before the JSON.
+    aside = redirect_stdout(sys.stderr) if as_json else nullcontext()
+    with aside, Progress(quiet=as_json) as progress:
+        record = measure(_request(**settings), command=_command(), listener=progress)
     if out is not None:
         out.write_text(page(record), encoding="utf-8")
     if as_json:
