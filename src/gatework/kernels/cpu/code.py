@@ -10,6 +10,8 @@ from typing import Any
 
 import llvmlite.ir as ir
 
+from gatework.kernels.cpu import functions
+
 I1, I32, I64, POINTER = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.PointerType()
 
 
@@ -170,12 +172,11 @@ class Code:
 
     def constant(self, value: float) -> Any:
         """A vector of the same number."""
-        return ir.Constant(self.unit.vector, [value] * self.unit.lanes)
+        return functions.constant(self.unit.vector, value)
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         """A ⊙ b + c, rounded once."""
-        vector = self.unit.vector
-        return self.builder.call(self.unit.declare(f"llvm.fma.{self.unit.suffix}", vector, [vector] * 3), [a, b, c])
+        return functions.fma(self.builder, a, b, c)
 
     def load(self, pointer: Any, lanes: int | None = None, name: str = "") -> Any:
         """Load a vector, or its first lanes and zeros."""

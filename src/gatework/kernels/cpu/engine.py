@@ -45,15 +45,13 @@ WORTH = 1 << 21
 class Compiled:
     """A kernel in memory.
 
-    `slots` lead from the names of its arguments to their places; `results` is the number of entries of its sums.
-    `arrays` have for each array its name, those of its two arguments, the distance of its rows, and how many slots it
-    needs (0: those of the ring).
+    `results` is the number of entries of its sums. `arrays` have for each array its name, those of its two arguments,
+    the distance of its rows, and how many slots it needs (0: those of the ring).
     """
 
     kernel: Kernel
     library: Library
     entry: Entry
-    slots: Mapping[str, int]
     results: int
     arrays: tuple[tuple[str, str, str, int, int], ...]
 
@@ -85,9 +83,8 @@ class Recurrence:
     def _compile(self, which: str, N: int, H: int, bits: int, rows: int) -> Compiled:
         kernel = describe(self.plan, which, {"N": N, "H": H, "1": 1}, bits, rows)
         library = build(write(kernel), host())
-        slots = {name: k for k, name in enumerate(kernel.frame.names)}
         functions = entry(library, collects=which == BACKWARD)
-        return Compiled(kernel, library, functions, slots, layout(self.plan, kernel.sizes)[1], _arrays(kernel))
+        return Compiled(kernel, library, functions, layout(self.plan, kernel.sizes)[1], _arrays(kernel))
 
 
 def _arrays(kernel: Kernel) -> tuple[tuple[str, str, str, int, int], ...]:
@@ -219,7 +216,7 @@ def _run(
     ring = _ring(T, slab)
     packed = POOL.empty(x, kernel.packing.vectors * host().lanes(size) + 64 // size)
     sums = POOL.empty(x, threads * made.results if gradients else 0)
-    values = dict.fromkeys(made.slots, 0)
+    values = dict.fromkeys(kernel.frame.names, 0)
     values |= {"T": T, "B": B, "threads": threads, "slab": slab, "ring": ring - 1}
     values["sums size"] = made.results if gradients else 0
     values["packed"] = -(-packed.data_ptr() // 64) * 64
