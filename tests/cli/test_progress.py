@@ -10,11 +10,19 @@ import gatework
 from gatework.cli.progress import Clock, Progress
 
 
+class Drawn(Progress):
+    """A progress that draws every epoch, however fast epochs pass: the screen itself is drawn ten times a second."""
+
+    def epoch(self, trial, number, epoch):
+        super().epoch(trial, number, epoch)
+        self._bar.refresh()
+
+
 def watch(tmp_path, **options):
     """Run a small study in front of a terminal; gives what was drawn on it."""
     screen = io.StringIO()
     console = Console(file=screen, width=100, force_terminal=options.pop("terminal", True), color_system=None)
-    with Progress(quiet=False, console=console) as progress:
+    with Drawn(quiet=False, console=console) as progress:
         gatework.compare(
             "sunspots", cells=("rnn", "mgu"), seeds=2, epochs=2, window=12, params=300, out=tmp_path, listener=progress
         )
