@@ -66,3 +66,17 @@ def test_the_public_names_are_there():
     assert set(gatework.__all__) <= set(dir(gatework))
     with pytest.raises(AttributeError, match="no attribute 'GRUU'"):
         gatework.GRUU
+
+
+def test_the_page_on_cells_is_a_program(tmp_path, monkeypatch):
+    """Its cells are cells, and the code that uses them runs, in the order of the page."""
+    monkeypatch.chdir(tmp_path)
+    for _, code in blocks(ROOT / "docs" / "how" / "add_a_cell.md", "python"):
+        named = re.match(r"# (\w+\.py)\n", code)
+        if named:
+            (tmp_path / named[1]).write_text(code)
+            assert find(f"./{named[1]}").title
+        else:
+            exec(code, {})  # noqa: S102 (the documents are ours)
+    assert (tmp_path / "ugrnn.pt2").exists()
+    assert find("./leaky.py:leaky(rate=0.5)").name == "leaky(rate=0.5)"

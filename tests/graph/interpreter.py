@@ -11,7 +11,6 @@ DERIVED = {
     Op.TRANSPOSED: lambda matrix, vector: matrix.T @ vector,
     Op.OUTER: np.multiply.outer,
     Op.WHERE: lambda a, value: np.where(a > 0, value, 0.0),
-    Op.SUM: np.sum,
 }
 
 CORNERS = {

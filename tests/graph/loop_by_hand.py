@@ -122,13 +122,15 @@ def run_plan(plan, graph, run):
     memory = Memory(plan.backward.arrays, *run.x.shape[:2], forward.sizes)
     for name in [state_array(graph, state) for state in graph.states] + list(plan.kept):
         memory.put(name, forward.take(name))
-    memory.put("x", run.x)
+    put_inputs(memory, run)
     memory.put("dy", run.d_output)
     for state, value in run.states.items():
         memory.put(f"start:{state}", value)
         memory.put(f"end:{state}", run.d_states[state])
     run_loop(plan.backward, memory, run.weights, backward=True)
-    found = results(forward, graph) | {"d_x": memory.take("dx")}
+    found = results(forward, graph)
+    for array, (name, value) in zip(["dx", *(f"dx:{one}" for one in run.others)], inputs(run), strict=True):
+        found[f"d_{name}"] = memory.take(array) if array in plan.backward.arrays else np.zeros_like(value)
     found |= {f"d_{state}": memory.take(f"begin:{state}") for state in graph.states}
     return found | {f"d_{key}": value for key, value in _gradients(plan, memory).items()}
 
@@ -137,11 +139,22 @@ def state_array(graph, state):
     return "y" if state == graph.states[0] else f"state:{state}"
 
 
+def inputs(run):
+    """The inputs with their names."""
+    return [("x", run.x), *run.others.items()]
+
+
+def put_inputs(memory, run):
+    memory.put("x", run.x)
+    for name, value in run.others.items():
+        memory.put(f"x:{name}", value)
+
+
 def run_forward(loop, graph, run):
     """The memory that a forward loop leaves behind."""
     sizes = {"N": run.x.shape[2], "H": run.d_output.shape[2]}
     memory = Memory(loop.arrays, *run.x.shape[:2], sizes)
-    memory.put("x", run.x)
+    put_inputs(memory, run)
     for state, value in run.states.items():
         memory.put(f"start:{state}", value)
     run_loop(loop, memory, run.weights)

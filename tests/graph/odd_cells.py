@@ -1,5 +1,7 @@
 """Cells that no paper has: each is there for one thing that a pass over its graph could get wrong."""
 
+from types import SimpleNamespace
+
 from gatework.cells import catalogue
 from gatework.graph import (
     U,
@@ -183,4 +185,5 @@ def wide_and_shared(x, h, c):
 
 
 ODD = {name: one for name, one in globals().items() if type(one) is type(everything)}
-CELLS = {**catalogue, **ODD}
+CELLS = {name: SimpleNamespace(graph=one.graph.parts.core) for name, one in {**catalogue, **ODD}.items()}
+"""Of every cell what its loop over time computes; what is computed before the loop is an input of it."""

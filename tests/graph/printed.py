@@ -7,17 +7,19 @@ from random_cells import NUMPY, H
 
 from gatework.graph.ops import Op
 
-FUNCTIONS = {one.value: NUMPY[one] for one in (Op.TANH, Op.RELU, Op.SOFTPLUS, Op.EXP, Op.LOG, Op.SQRT, Op.ABS)}
+PLAIN = (Op.TANH, Op.RELU, Op.SOFTPLUS, Op.EXP, Op.LOG, Op.SQRT, Op.ABS, Op.COS, Op.SIN)
+FUNCTIONS = {one.value: NUMPY[one] for one in PLAIN}
 FUNCTIONS |= {
     "sigma": NUMPY[Op.SIGMOID],
     "sum": np.sum,
+    "floor": np.floor,
     "spread": lambda a: np.full(H, a),
     "max": np.maximum,
     "min": np.minimum,
     "truth": lambda a: 1.0 * a,
 }
 
-SIGNS = {"⊙": "*", "σ(": "sigma(", "√(": "sqrt(", "²": "**2", "[": "truth(", "]": ")"}
+SIGNS = {"⊙": "*", "σ(": "sigma(", "√(": "sqrt(", "²": "**2", "[": "truth(", "]": ")", "⌊": "floor(", "⌋": ")"}
 TIMES = {"ₜ₋₁": "t - 1", "ₜ₊₁": "t + 1", "ₜ": "t", "₀": "-1", "₁": "0"}
 
 

@@ -28,7 +28,11 @@ NUMPY = {
     Op.LOG: np.log,
     Op.SQRT: np.sqrt,
     Op.ABS: np.abs,
+    Op.FLOOR: np.floor,
+    Op.COS: np.cos,
+    Op.SIN: np.sin,
     Op.MEAN: np.mean,
+    Op.SUM: np.sum,
 }
 
 # Everything stays within a few units, so that no rounding is blown up: logarithms, roots and quotients are taken of

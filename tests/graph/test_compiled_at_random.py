@@ -27,7 +27,7 @@ def test_a_random_cell_gives_the_reference_s_numbers_when_it_is_compiled(drawn):
     x, h, c, *weights = inputs
     keyed = dict(zip([one.key for one in graph.parameters], weights, strict=True))
     output, last = Reference().run(graph, keyed, x, (h, c))
-    found = run(graph.record, x, [h, c], weights, True)
+    found = run(graph.record, x, [], [h, c], weights, True)
     assert len(recurrence(graph.record).plan.forward.stages) >= 1
     # A cell computes at most some hundred float64 operations a step on values up to about a hundred.
     close = {"rtol": 1e-10, "atol": 1e-10}

@@ -94,7 +94,7 @@ def read_back(graph, run):
     for state in graph.states:
         printed.at[state, -1] = run.states[state][0]
     for t in range(T):
-        printed.at["x", t] = run.x[t, 0]
+        printed.at |= {(name, t): one[t, 0] for name, one in [("x", run.x), *run.others.items()]}
         for line in forward:
             printed.run(line, t)
     names = [word.strip(",")[: -len("ₜ")] for word in arriving.split() if word.strip(",").endswith("ₜ")]
@@ -107,7 +107,9 @@ def read_back(graph, run):
     found = {"y": np.stack([[printed.at[graph.states[0], t]] for t in range(T)])}
     found |= {f"last:{state}": _row(printed.at[state, T - 1]) for state in graph.states}
     found |= {f"d_{state}": _row(printed.at[name, -1]) for name, state in zip(names, graph.states, strict=True)}
-    found["d_x"] = np.stack([np.broadcast_to(printed.at["d_x", t], (1, N)) for t in range(T)])
+    for name, one in [("x", run.x), *run.others.items()]:
+        rows = [np.broadcast_to(printed.at[f"d_{name}", t], one[t].shape) for t in range(T)]
+        found[f"d_{name}"] = np.stack(rows)
     keys = {key.replace(".", "_"): key for key in run.weights}
     for line in weights:
         name, value = printed.gradient(line, range(T))

@@ -100,7 +100,8 @@ def compute_stage(printed, lines, t):
 def start(graph, run):
     printed = Printed(run.weights, {"N": N, "H": H})
     printed.at |= {(state, -1): value[0] for state, value in run.states.items()}
-    printed.at |= {("x", t): run.x[t, 0] for t in range(T)}
+    for name, one in [("x", run.x), *run.others.items()]:
+        printed.at |= {(name, t): one[t, 0] for t in range(T)}
     return printed
 
 
@@ -120,7 +121,12 @@ def read_back(graph, run):
         printed.at[words.place(Place(f"carry:{state}"))[:-1], T] = value[0]
     compute(printed, made, "backward", reversed(range(T)))
     found = results(printed, graph)
-    found["d_x"] = np.stack([printed.at[words.place(Place("dx"))[:-1], t][None] for t in range(T)])
+    for name, one in [("x", run.x), *run.others.items()]:
+        array = "dx" if name == "x" else f"dx:{name}"
+        zero = np.zeros(one.shape[-1])
+        word = words.place(Place(array))[:-1] if array in made.backward.arrays else ""
+        rows = [printed.at.get((word, t), zero) for t in range(T)]
+        found[f"d_{name}"] = np.stack([np.broadcast_to(row, one[0].shape) for row in rows])
     for state in graph.states:
         found[f"d_{state}"] = np.broadcast_to(printed.at[words.place(Place(f"begin:{state}"))[:-1], -1], (1, H))
     return found | summed(printed, made, run)

@@ -16,6 +16,7 @@ from gatework.graph.build import build, from_json
 from gatework.graph.latex import latex
 from gatework.graph.ops import Op
 from gatework.graph.text import equations
+from gatework.graph.weights import count
 from gatework.kernels import Reference
 
 # A cell computes at most some hundred float64 operations on values up to about a hundred: 100 · 100 · 2e-16.
@@ -33,7 +34,7 @@ def test_the_record_of_a_graph_is_read_as_it_was_written(drawn):
     used = {one.key: one.sizes(N, H) for one in graph.parameters}
     assert used == {key: weights[key] for key in used}
     assert len(used) == len(graph.parameters)
-    assert graph.count(N, H) == sum(int(np.prod(shape)) for shape in used.values())
+    assert count(graph.parameters, {}, N, H) == sum(int(np.prod(shape)) for shape in used.values())
 
 
 @FEW

@@ -4,9 +4,10 @@ import functools
 
 import pytest
 
-from gatework.cells import find
+from gatework.cells import catalogue, find
 from gatework.errors import EquationError
 from gatework.graph import U, W, b, cell, sigmoid, tanh
+from gatework.graph.weights import Weight, diagonal_blocks
 
 # Line 2 of the file is the decorator, line 3 the def, line 4 the first equation.
 EQUATIONS = {
@@ -34,7 +35,10 @@ EQUATIONS = {
         "a matrix multiplies a vector, not a constant",
     ),
     "a matrix times a mean": ("h = tanh(W.f @ mean(x) + U.h @ h)", "a matrix multiplies a vector, not one number"),
-    "a mean of a number": ("h = tanh(W.f @ x + U.h @ h) * mean(2.0)", "a mean is taken over the entries of a vector"),
+    "a mean of a number": (
+        "h = tanh(W.f @ x + U.h @ h) * mean(2.0)",
+        "a mean or a sum is taken over the entries of a vector",
+    ),
     "text as an operand": ("h = tanh(W.h @ x + U.h @ h + 'b')", "a value of type str is neither a symbol nor a number"),
     "truth as an operand": (
         "h = tanh(W.h @ x + U.h @ h + True)",
@@ -183,8 +187,8 @@ def test_the_line_is_right_below_a_decorator_of_several_lines_and_in_an_equation
     text = """
         @cell(
             source="a paper",
-            bias={
-                "f": 1.0,
+            weights={
+                "b.f": 1.0,
             },
         )
         def mine(x, h):
@@ -206,14 +210,38 @@ def test_a_function_that_is_not_imported_is_told_with_its_import(define):
         define(text, header="from gatework.graph import W, U, cell\n")
 
 
-def test_a_bias_that_is_none_of_the_equations_is_refused(define):
-    text = "@cell(bias={bias})\ndef mine(x, h):\n    return tanh(W.h @ x + U.h @ h + b.h)\n"
-    with pytest.raises(EquationError, match=r"cell mine: it has no bias b\.q to start at 1"):
-        define(text.format(bias={"q": 1}))
-    with pytest.raises(EquationError, match=r"cell mine: the bias b\.h starts at a number, not 'one'"):
-        define(text.format(bias={"h": "one"}))
-    with pytest.raises(EquationError, match=r"cell mine: the bias b\.h starts at a number, not nan"):
-        define(text.format(bias="{'h': float('nan')}"))
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ({"b.q": 1}, r"it has no weight b\.q to say anything of; it has W\.h, U\.h, b\.h"),
+        ({"b.h": "one"}, r"the weight b\.h starts at a number or by a recipe, not at 'one'"),
+        ({"b.h": float("inf")}, r"the weight b\.h starts at a number or by a recipe, not at inf"),
+        ({"b.h": Weight(fixed=True)}, r"the weight b\.h is fixed, and nothing says at what"),
+        ({"b.h": diagonal_blocks(2)}, r"the weight b\.h is a vector: only a matrix has blocks"),
+    ],
+)
+def test_what_is_declared_of_no_weight_or_makes_no_sense_is_refused(weights, words):
+    def mine(x, h):
+        return tanh(W.h @ x + U.h @ h + b.h)
+
+    with pytest.raises(EquationError, match=rf"^cell mine: {words}$"):
+        cell(weights=weights)(mine)
+
+
+@pytest.mark.parametrize("blocks", [0, -1, 2.0, True, "two"])
+def test_a_matrix_has_one_block_or_more(blocks):
+    with pytest.raises(EquationError, match="there is no mask of"):
+        diagonal_blocks(blocks)
+
+
+def test_an_option_needs_a_default_and_is_known_by_its_name(define):
+    with pytest.raises(EquationError, match=r"mine\.py:\d+: cell mine: the option k is a number, a word, T"):
+        define("@cell\ndef mine(x, h, *, k=None):\n    return tanh(W.h @ x + k * h)\n")
+    mine = define("@cell\ndef mine(x, h, *, k=2.0):\n    return tanh(W.h @ x + k * h)\n")
+    with pytest.raises(EquationError, match=r"^cell mine: it has no option q: its options are k$"):
+        mine(q=1)
+    with pytest.raises(EquationError, match=r"^cell gru: it has no option q: it has none$"):
+        catalogue["gru"](q=1)
 
 
 def test_what_is_no_function_is_refused():

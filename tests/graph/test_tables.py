@@ -9,6 +9,7 @@ from gatework.errors import EquationError
 from gatework.graph import derivative, keeping, latex, ops, shapes, steps, text
 from gatework.graph.build import from_json
 from gatework.graph.ops import (
+    AHEAD,
     ARITY,
     COMPUTED,
     DERIVED,
@@ -31,11 +32,10 @@ TABLES = {
     "latex.TEMPLATES": (latex.TEMPLATES, COMPUTED),
     "shapes.RULES": (shapes.RULES, WRITTEN),
     "reference.TORCH": (reference.TORCH, WRITTEN),
-    # a mean is a sum by the time that its gradient is asked for
-    "derivative.DERIVATIVES": (derivative.DERIVATIVES, WRITTEN | {Op.SUM}),
+    "derivative.DERIVATIVES": (derivative.DERIVATIVES, WRITTEN),
     "steps.FOLD": (steps.FOLD, WRITTEN & ELEMENTWISE),
     "keeping.PRICES": (keeping.PRICES, ELEMENTWISE | {Op.SPREAD}),
-    "functions.LLVM": (functions.LLVM, ELEMENTWISE),
+    "functions.LLVM": (functions.LLVM, ELEMENTWISE - AHEAD),
 }
 
 

@@ -11,6 +11,7 @@ from gatework.cells import find
 from gatework.graph import U, W, b, cell, sigmoid, tanh
 from gatework.graph.ops import Op
 from gatework.graph.text import equations
+from gatework.graph.weights import Weight
 
 HALF = 0.5
 
@@ -27,7 +28,7 @@ def constants(graph):
 def test_names_lines_and_states_of_a_cell(define):
     traced = define(
         """
-        @cell(source="a paper", bias={"f": 1.0}, name="other")
+        @cell(source="a paper", weights={"b.f": 1.0}, name="other")
         def mine(x, h, c):
             '''A title.
 
@@ -37,7 +38,8 @@ def test_names_lines_and_states_of_a_cell(define):
             return f * c, c
         """
     )
-    assert (traced.name, traced.title, traced.source, traced.bias) == ("other", "A title", "a paper", {"f": 1.0})
+    assert (traced.name, traced.title, traced.source) == ("other", "A title", "a paper")
+    assert traced.weights == {"b.f": Weight(1.0)}
     assert traced.states == ("h", "c")
     graph = traced.graph
     assert list(graph.equations) == ["f", "c", "h"]
@@ -52,7 +54,7 @@ def test_a_plain_decorator_takes_the_name_of_the_function():
     def mine(x, h):
         return tanh(W.h @ x + U.h @ h)
 
-    assert (mine.name, mine.title, mine.source, mine.bias) == ("mine", "mine", "", {})
+    assert (mine.name, mine.title, mine.source, mine.weights) == ("mine", "mine", "", {})
 
 
 def test_a_gate_is_a_sigmoid_or_one_minus_a_gate():

@@ -76,8 +76,9 @@ def test_results_are_those_of_torch(name, num_layers, bidirectional, form, given
 @pytest.mark.parametrize("name", cells)
 def test_a_stream_in_pieces_is_the_sequence(name):
     torch.manual_seed(0)
-    layer = Recurrent(name, N, (6, 4), batch_first=True, dtype=torch.float64)
-    x = random(B, T, N)
+    inputs, widths = (6, (6, 6)) if cells[name].graph.square else (N, (6, 4))
+    layer = Recurrent(name, inputs, widths, batch_first=True, dtype=torch.float64)
+    x = random(B, T, inputs)
     whole, end = layer(x)
     states, pieces = None, []
     for piece in x.split([1, 2, 3], dim=1):
@@ -156,20 +157,91 @@ def test_a_recording_is_the_real_states_of_every_layer(bidirectional):
 @pytest.mark.parametrize(("inputs", "units"), [(1, 1), (7, 63), (30, 8)])
 def test_initial_values_are_those_of_the_documentation(name, inputs, units):
     torch.manual_seed(0)
+    inputs = units if cells[name].graph.square else inputs
     layer = Recurrent(name, inputs, units, dtype=torch.float64).layer(0)
     for key, weight in layer.weights().items():
+        if key in cells[name].weights and cells[name].weights[key].start is not None:
+            continue
         if key.startswith("W"):
-            bound = (6 / (inputs + units)) ** 0.5
+            rows, columns = weight.shape
+            bound = (6 / (rows + columns)) ** 0.5
             assert weight.abs().max() <= bound
-            if weight.numel() > 200:
+            if weight.numel() > 200 and not cells[name].weight(key).mask:
                 # The mean of n uniform squares is known to √(4/5/n): 7 % at 240 weights; four of them.
-                expected = 2 / (inputs + units)
+                expected = 2 / (rows + columns)
                 assert abs(weight.square().mean() - expected) < 4 * (0.8 / weight.numel()) ** 0.5 * expected
-        elif key.startswith("U"):
+        elif key.startswith("U") and not cells[name].weight(key).mask:
             torch.testing.assert_close(weight.T @ weight, torch.eye(units, dtype=torch.float64), rtol=0, atol=1e-12)
-        else:
-            expected = cells[name].bias.get(key[2:], 0.0) if key.startswith("b") else 0.0
-            assert (weight == expected).all(), key
+        elif not key.startswith("U"):
+            assert (weight == 0).all(), key
+
+
+VARIANTS = ["nig", "nog", "niaf", "noaf", "cifg", "fgr"]
+FORGETTING = ["lstm", "cifg", "lstm_peephole", *(f"lstm_{one}" for one in VARIANTS)]
+
+
+@pytest.mark.parametrize("name", [*FORGETTING, "indylstm", "cfn"])
+def test_forget_gates_start_open(name):
+    assert (Recurrent(name, 3, 8).layer(0).weights()["b.f"] == 1).all()
+
+
+def test_starts_are_those_of_the_papers():
+    def start(name, inputs=64, units=64, **options):
+        layer = Recurrent(cells[name](**options) if options else name, inputs, units).layer(0)
+        return {key: weight.detach() for key, weight in layer.weights().items()}
+
+    torch.manual_seed(0)
+    assert torch.equal(start("irnn")["U.h"], torch.eye(64))
+    assert start("irnn")["W.h"].std() == pytest.approx(0.001, rel=0.1)
+    assert start("lstm_1997")["b.i"].unique().tolist() == [-2.0, -1.5, -1.0, -0.5]
+    assert start("lstm_1997")["U.g"].abs().max() == pytest.approx(0.2, rel=0.01)
+    chrono = start("janet", longest=50)["b.f"].exp()
+    assert (chrono.min() >= 1, chrono.max() <= 49, chrono.mean()) == (True, True, pytest.approx(25, rel=0.2))
+    assert start("slstm")["b.f"][[0, -1]].tolist() == [5.0, -7.0]
+    assert not start("slstm")["U.z"].any()
+    linear = start("lru")
+    decay = torch.exp(-torch.exp(linear["p.nu"]))
+    assert 0 < decay.min() < decay.max() < 1
+    torch.testing.assert_close(torch.exp(linear["p.gamma"]).square(), 1 - decay.square())
+    griffin = torch.exp(-2 * torch.nn.functional.softplus(start("rg_lru")["p.a"]))
+    assert (griffin.min() > 0.81, griffin.max() < 0.9981) == (True, True)
+    assert start("clockwork")["p.period"].unique().tolist() == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_masked_weights_are_zero_outside_their_blocks_and_stay_so():
+    blocks = torch.kron(torch.eye(4), torch.ones(2, 2)).bool()
+    layer = Recurrent(cells["slstm"](heads=4), 3, 8)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=1.0)
+    layer(torch.randn(6, 2, 3))[0].square().sum().backward()
+    optimizer.step()
+    weight = layer.layer(0).weights()["U.z"]
+    assert weight[blocks].any()
+    assert not weight[~blocks].any()
+    later = torch.kron(torch.ones(4, 4).triu(), torch.ones(2, 2)).bool()
+    clockwork = Recurrent(cells["clockwork"](modules=4), 3, 8).layer(0).weights()["U.h"]
+    assert clockwork[later].all()
+    assert not clockwork[~later].any()
+
+
+def test_fixed_weights_are_kept_and_not_trained():
+    layer = Recurrent("lmu", 3, 8)
+    assert {name for name, _ in layer.layer(0).named_parameters()}.isdisjoint({"U_A", "p_B"})
+    assert {"layers.0.U_A", "layers.0.p_B"} <= set(layer.state_dict())
+
+
+def test_the_memory_of_the_legendre_unit_holds_a_window():
+    """Its first coefficients are those of the window's Legendre series: of the constant 1, the first is 1, others 0."""
+    weights = Recurrent(cells["lmu"](theta=20.0), 1, 6, dtype=torch.float64).layer(0).weights()
+    memory = torch.zeros(6, dtype=torch.float64)
+    for _ in range(400):
+        memory = weights["U.A"] @ memory + weights["p.B"]
+    torch.testing.assert_close(memory, torch.eye(6, dtype=torch.float64)[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["lru", "sru2", "rg_lru", "mut1(project=False)", "mut2(project=False)"])
+def test_a_square_cell_asks_for_as_many_inputs_as_units(name):
+    with pytest.raises(UsageError, match=r"it needs as many inputs as units, not 3 and 8\.$"):
+        Recurrent(name, 3, 8)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
@@ -298,11 +370,6 @@ def test_states_that_do_not_fit_are_refused(states, words):
     with pytest.raises(UsageError) as error:
         Recurrent("lstm", N, H, 2)(torch.zeros(T, B, N), states)
     assert words in str(error.value)
-
-
-@pytest.mark.parametrize("name", ["lstm", "cifg"])
-def test_forget_gates_start_open(name):
-    assert (Recurrent(name, 3, 5).layer(0).weights()["b.f"] == 1.0).all()
 
 
 @pytest.mark.parametrize("batch_first", [False, True])

@@ -99,12 +99,14 @@ def damage(folder, change):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda record: record.update(format=2), "format 2"),
+        (lambda record: record.update(format=3), "format 3"),
         (lambda record: record.pop("format"), "not that of a Gatework model"),
         (lambda record: record.pop("cell"), "damaged"),
         (lambda record: record["cell"]["graph"]["nodes"].pop(), "damaged"),
         (lambda record: record["cell"]["graph"]["nodes"][0].update(op="import os"), "damaged"),
-        (lambda record: record["cell"].update(bias={"nothing": 1}), "damaged"),
+        (lambda record: record["cell"].update(weights={"b.nothing": {"fixed": False, "mask": None}}), "damaged"),
+        (lambda record: record["cell"].update(weights={"U.f": {"fixed": False, "mask": ["round", 2]}}), "damaged"),
+        (lambda record: record["cell"].update(weights={"U.f": {}}), "damaged"),
         (lambda record: record.update(widths=[5, 3]), "do not fit"),
         (lambda record: record.update(widths=["a"]), "damaged"),
         (lambda record: record.update(window="six"), "damaged"),

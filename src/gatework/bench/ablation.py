@@ -68,4 +68,7 @@ def _entrywise(node: Node, graph: Graph) -> Node:
 
 def _named(cell: Cell, what: str, graph: Graph) -> Cell:
     """A checked cell. Raises `EquationError` where the graph makes none."""
-    return Cell(f"{cell.name}_{what}", cell.title, "", from_json(graph.to_json()), cell.bias)
+    made = from_json(graph.to_json())
+    known = {one.key for one in made.parameters}
+    weights = {key: weight for key, weight in cell.weights.items() if key in known}
+    return Cell(f"{cell.name}_{what}", cell.title, "", made, weights)

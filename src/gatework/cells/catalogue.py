@@ -10,10 +10,12 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 
 from gatework.errors import EquationError, GateworkError, UsageError
 from gatework.graph import Cell
+from gatework.graph.cell import Option
 
 _HERE = Path(__file__).parent
 
@@ -50,7 +52,12 @@ catalogue = Catalogue()
 def find(cell: str | Path | Cell) -> Cell:
     """The cell of a name, `"gru"`, of a file, `"./mine.py:mycell"` or `"./mine.py"`, or itself.
 
+    Options of a cell stand in brackets behind it, `"cornn(dt=0.1)"`.
+
     Raises `UsageError` where there is no such cell or file, `EquationError` where its equations are wrong.
+
+    >>> find("lstm_peephole(peepholes=o)").formula()
+    '4NH + 4H² + 5H'
     """
     if isinstance(cell, Cell):
         return cell
@@ -60,12 +67,46 @@ def find(cell: str | Path | Cell) -> Cell:
         )
     if cell in catalogue:
         return catalogue[str(cell)]
+    chosen = re.fullmatch(r"(.+?)\((.*)\)", str(cell), re.DOTALL)
+    if chosen:
+        return find(chosen[1])(**_options(chosen[2]))
     file = re.fullmatch(r"(.*\.py)(?::(.*))?", str(cell), re.DOTALL)
     if file:
         return _from_file(Path(file[1]).expanduser(), file[2] or "")
     near = difflib.get_close_matches(str(cell).lower(), list(catalogue), 1)
     hint = f"did you mean {near[0]}?" if near else "`gatework cells` lists them; a file is named ./mine.py:mycell."
     raise UsageError(f"There is no cell {str(cell)!r}: {hint}")
+
+
+def split_names(text: str) -> list[str]:
+    """Names of cells with commas between them; commas in brackets belong to a cell's options.
+
+    >>> split_names("gru, cornn(dt=0.1, gamma=2)")
+    ['gru', 'cornn(dt=0.1, gamma=2)']
+    """
+    return [one.strip() for one in re.split(r",(?![^(]*\))", text)]
+
+
+def _options(text: str) -> dict[str, Option]:
+    """What stands in the brackets behind a cell's name: `dt=0.1, project=False`."""
+    found: dict[str, Option] = {}
+    for one in filter(None, (part.strip() for part in text.split(","))):
+        name, sign, value = (part.strip() for part in one.partition("="))
+        if not sign or not name.isidentifier():
+            raise UsageError(f"The option {one!r} of a cell is none: write NAME=VALUE, as in cornn(dt=0.1).")
+        found[name] = _value(value)
+    return found
+
+
+def _value(text: str) -> Option:
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        if isfinite(number):
+            return number
+    return {"True": True, "False": False}.get(text, text)
 
 
 def _from_file(path: Path, name: str) -> Cell:

@@ -3,7 +3,7 @@
 from gatework.graph import U, W, b, cell, sigmoid, tanh
 
 
-@cell(source="Greff et al. 2017, arXiv:1503.04069, variant CIFG, without peepholes", bias={"f": 1.0})
+@cell(source="Greff et al. 2017, arXiv:1503.04069, variant CIFG, without peepholes", weights={"b.f": 1.0})
 def cifg(x, h, c):
     """Long short-term memory with coupled input and forget gates."""
     f = sigmoid(W.f @ x + U.f @ h + b.f)

@@ -3,7 +3,7 @@
 from gatework.graph import U, W, b, cell, sigmoid, tanh
 
 
-@cell(source="Gers, Schmidhuber & Cummins 2000, Neural Computation 12:2451-2471", bias={"f": 1.0})
+@cell(source="Gers, Schmidhuber & Cummins 2000, Neural Computation 12:2451-2471", weights={"b.f": 1.0})
 def lstm(x, h, c):
     """Long short-term memory."""
     i = sigmoid(W.i @ x + U.i @ h + b.i)

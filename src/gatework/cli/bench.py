@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatework.bench.shapes import QUICK, SHAPES, Shape
+from gatework.cells.catalogue import split_names
 from gatework.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _request(
 
 
 def _names(text: str, option: str) -> tuple[str, ...]:
-    found = tuple(one.strip() for one in text.split(",") if one.strip())
+    found = tuple(one for one in split_names(text) if one)
     if not found:
         raise UsageError(f"{option} is empty: write names with commas between them.")
     return found

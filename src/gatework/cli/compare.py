@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from gatework.cells.catalogue import split_names
 from gatework.data import POLICIES
 from gatework.errors import UsageError
 from gatework.study.options import Options
@@ -28,7 +29,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         if isinstance(value, tuple):
             return value
-        return tuple(one.strip() for one in str(value).split(",") if one.strip())
+        return tuple(one for one in split_names(str(value)) if one)
 
 
 class _Widths(click.ParamType[tuple[int, ...]]):

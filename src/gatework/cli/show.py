@@ -34,8 +34,10 @@ def _equations(asked: _Asked) -> str:
     cell = asked.cell
     shapes = [f"  {one.key:<6} {'×'.join(one.shape)}" for one in cell.graph.parameters]
     head = [_title(cell), *([f"source: {cell.source}"] if cell.source else []), ""]
-    starts = [f"  b.{name} starts at {value:g}" for name, value in cell.bias.items()]
-    counts = ["", f"parameters: {cell.graph.formula()}"]
+    starts = [f"  {key} {weight.words()}" for key, weight in cell.weights.items()]
+    options = ", ".join(f"{name}={value}" for name, value in cell.options.items())
+    starts += [f"options: {options}"] if options else []
+    counts = ["", f"parameters: {cell.formula()}"]
     return "\n".join([*head, *(f"  {line}" for line in equations(cell.graph)), *counts, *shapes, *starts])
 
 
@@ -78,7 +80,7 @@ def _cpu(asked: _Asked) -> str:
 
 def _planned(cell: Cell) -> Plan:
     try:
-        return plan(cell.graph)
+        return plan(cell.graph.parts.core)
     except BackendError as error:
         raise BackendError(f"There is no plan for {cell.name}: {error}; the back-end reference runs it.") from None
 

@@ -1,11 +1,14 @@
 """The little language in which cells are written, and the graphs that it records."""
 
+from gatework.graph.cell import Cell
 from gatework.graph.expression import (
     U,
     W,
     absolute,
     b,
+    cos,
     exp,
+    floor,
     log,
     maximum,
     mean,
@@ -13,11 +16,13 @@ from gatework.graph.expression import (
     p,
     relu,
     sigmoid,
+    sin,
     softplus,
     sqrt,
     tanh,
+    total,
 )
-from gatework.graph.graph import Cell, Graph, Node, Parameter
+from gatework.graph.graph import Graph, Node, Parameter
 from gatework.graph.trace import cell
 
 __all__ = [
@@ -30,7 +35,9 @@ __all__ = [
     "absolute",
     "b",
     "cell",
+    "cos",
     "exp",
+    "floor",
     "log",
     "maximum",
     "mean",
@@ -38,7 +45,9 @@ __all__ = [
     "p",
     "relu",
     "sigmoid",
+    "sin",
     "softplus",
     "sqrt",
     "tanh",
+    "total",
 ]

@@ -29,12 +29,15 @@ def build(
     outputs: Sequence[Expression],
     equations: Sequence[Expression] = (),
     *,
+    inputs: Sequence[str] = ("x",),
+    square: bool = False,
     place: str = "the cell",
 ) -> Graph:
     """The graph that computes `outputs`, the next values of `states`.
 
-    `equations` are all expressions that the cell notes, so that one which nothing uses is noticed; `place`
-    names the cell in errors. Raises `EquationError`.
+    `equations` are all expressions that the cell notes, so that one which nothing uses is noticed; `inputs` are the
+    names of the inputs, and in a cell that is `square` the first has H entries; `place` names the cell in errors.
+    Raises `EquationError`.
     """
     needed = _order(outputs)
     for equation in equations:
@@ -54,12 +57,13 @@ def build(
         return _where(expressions[k], place)
 
     targets = [position[_key(output)] for output in outputs]
-    shapes = _checked(untyped, tuple(states), targets, where, place)
+    _check_inputs(untyped, inputs, place)
+    shapes = _checked(untyped, tuple(states), targets, where, place, inputs, square=square)
     nodes = tuple(
         Node(node.op, node.args, node.name, expression.value, shape, _line(expression.equation))
         for node, expression, shape in zip(untyped, expressions, shapes, strict=True)
     )
-    return Graph(nodes, tuple(states), tuple(targets))
+    return Graph(nodes, tuple(states), tuple(targets), tuple(inputs))
 
 
 def from_json(record: Any) -> Graph:
@@ -71,13 +75,18 @@ def from_json(record: Any) -> Graph:
     states = tuple(_field(record, "states", list, tuple))
     if not all(isinstance(state, str) for state in states):
         raise _damaged("a state has no name")
+    inputs = tuple(_field(record, "inputs", list, tuple))
+    if not inputs or not all(isinstance(one, str) and one.isidentifier() for one in inputs):
+        raise _damaged("an input has no name")
+    if len({*inputs, *states}) < len(inputs) + len(states):
+        raise _damaged("an input or a state has the name of another")
     outputs = tuple(_field(record, "outputs", list, tuple))
     for k, node in enumerate(raw):
         if len(node.args) != ARITY[node.op] or not all(_is_position(arg, k) for arg in node.args):
             raise _damaged(f"node {k} ({node.op}) has the operands {node.args}")
     if len(outputs) != len(states) or not all(_is_position(output, len(raw)) for output in outputs):
         raise _damaged("its states and outputs do not match")
-    _check_names(raw, states, outputs)
+    _check_names(raw, states, outputs, inputs)
     # In a graph without a circle, whatever leads nowhere ends in a node that nothing uses.
     used = {arg for node in raw for arg in node.args}.union(outputs)
     if len(used) != len(raw):
@@ -87,10 +96,11 @@ def from_json(record: Any) -> Graph:
     def where(k: int) -> str:
         return f"node {k} ({raw[k].op})"
 
-    shapes = _checked(untyped, states, outputs, where, "the record of the graph")
+    square = any(node.op is Op.INPUT and node.name == inputs[0] and node.shape == ("H",) for node in raw)
+    shapes = _checked(untyped, states, outputs, where, "the record of the graph", inputs, square=square)
     if shapes != [node.shape for node in raw]:
         raise _damaged("its shapes do not follow from its operations")
-    return Graph(raw, states, outputs)
+    return Graph(raw, states, outputs, inputs)
 
 
 def _damaged(what: str) -> EquationError:
@@ -127,8 +137,10 @@ def _is_position(value: object, end: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < end
 
 
-def _check_names(nodes: Sequence[Node], states: tuple[str, ...], outputs: tuple[int, ...]) -> None:
-    """The input, each state and each weight is one node, and each equation has a name of its own."""
+def _check_names(
+    nodes: Sequence[Node], states: tuple[str, ...], outputs: tuple[int, ...], inputs: tuple[str, ...]
+) -> None:
+    """Each input, each state and each weight is one node, and each equation has a name of its own."""
 
     def named(op: Op) -> list[str]:
         return [node.name for node in nodes if node.op is op]
@@ -139,8 +151,8 @@ def _check_names(nodes: Sequence[Node], states: tuple[str, ...], outputs: tuple[
         raise _damaged("a weight or a constant has the name of something else")
     if not all(word.isidentifier() for word in [*leaves, *equations.values(), *(one[2:] for one in weights)]):
         raise _damaged("one of its names is no name")
-    if len(named(Op.INPUT)) != 1 or sorted(named(Op.STATE)) != sorted(states):
-        raise _damaged("its input and its states are not those of its nodes")
+    if not set(named(Op.INPUT)) <= set(inputs) or not set(named(Op.STATE)) <= set(states):
+        raise _damaged("its inputs and its states are not those of its nodes")
     own = {**dict.fromkeys(named(Op.INPUT), -1), **dict(zip(states, outputs, strict=True))}
     unique = len({*weights, *leaves}) == len(weights) + len(leaves)
     if not unique or len({*equations.values()}) != len(equations):
@@ -150,12 +162,19 @@ def _check_names(nodes: Sequence[Node], states: tuple[str, ...], outputs: tuple[
 
 
 def _checked(
-    nodes: Sequence[Untyped], states: tuple[str, ...], outputs: Sequence[int], where: Where, place: str
+    nodes: Sequence[Untyped],
+    states: tuple[str, ...],
+    outputs: Sequence[int],
+    where: Where,
+    place: str,
+    inputs: Sequence[str],
+    *,
+    square: bool,
 ) -> list[Shape]:
     _check_states(nodes, states, outputs, place)
     _check_matrices(nodes, where)
     try:
-        return infer(nodes, outputs)
+        return infer(nodes, outputs, inputs, square=square)
     except ShapeMismatchError as error:
         raise EquationError(f"{where(error.node)}: {error}") from None
 
@@ -169,11 +188,18 @@ def _check_states(nodes: Sequence[Untyped], states: tuple[str, ...], outputs: Se
             )
         if nodes[output].op in LEAVES:
             raise EquationError(f"{place}: state {state} is set to {nodes[output].name or 'a constant'}, not computed")
-    for state in states:
+    for state in states if len(states) == 1 else states[1:]:  # the first of several may be an output, and no more
         if state not in read:
             raise EquationError(f"{place}: state {state} is never read")
-    if not any(node.op is Op.INPUT for node in nodes):
-        raise EquationError(f"{place}: the input is never read")
+
+
+def _check_inputs(nodes: Sequence[Untyped], inputs: Sequence[str], place: str) -> None:
+    read = {node.name for node in nodes if node.op is Op.INPUT}
+    for k, name in enumerate(inputs):
+        if name not in read:
+            raise EquationError(
+                f"{place}: the input {name} is never read" if k else f"{place}: the input is never read"
+            )
 
 
 def _check_matrices(nodes: Sequence[Untyped], where: Where) -> None:

@@ -25,21 +25,20 @@ class Gradient:
 
     `nodes` begin with those of `forward`, the simplified cell; after them stand the operations of the gradient. The
     leaf `d_h` of operation GRADIENT is the gradient of the new state `h`. `states` are the nodes that hold the
-    gradients of the old states; `x` that of the input; `parameters` those of the weights, which are still to be
+    gradients of the old states; `inputs` those of the inputs; `parameters` those of the weights, which are still to be
     summed over sequences and time. None, or no entry, means zero.
     """
 
     forward: Graph
     nodes: tuple[Node, ...]
     states: tuple[int | None, ...]
-    x: int | None
+    inputs: tuple[int | None, ...]
     parameters: dict[str, int]
 
     @cached_property
     def roots(self) -> tuple[int, ...]:
         """All nodes that hold a result."""
-        inputs = () if self.x is None else (self.x,)
-        return (*(k for k in self.states if k is not None), *inputs, *self.parameters.values())
+        return (*(k for k in (*self.states, *self.inputs) if k is not None), *self.parameters.values())
 
 
 def derive(graph: Graph) -> Gradient:
@@ -61,8 +60,8 @@ def derive(graph: Graph) -> Gradient:
     return Gradient(
         forward,
         nodes,
-        tuple(adjoint.get(leaves[Op.STATE, state]) for state in forward.states),
-        next((adjoint.get(k) for (op, _), k in leaves.items() if op is Op.INPUT), None),
+        tuple(adjoint.get(leaves.get((Op.STATE, state), -1)) for state in forward.states),
+        tuple(adjoint.get(leaves.get((Op.INPUT, name), -1)) for name in forward.inputs),
         {name: adjoint[k] for (op, name), k in leaves.items() if op is Op.PARAMETER and k in adjoint},
     )
 
@@ -183,6 +182,9 @@ DERIVATIVES: dict[Op, Callable[[Steps, int, int], Contributions]] = {
     Op.LOG: _unary(lambda s, a, y, d: s.add(Op.DIVIDE, d, a)),
     Op.SQRT: _unary(_sqrt),
     Op.ABS: _unary(_abs),
+    Op.COS: _unary(lambda s, a, y, d: s.add(Op.NEGATE, s.add(Op.MULTIPLY, d, s.add(Op.SIN, a)))),
+    Op.SIN: _unary(lambda s, a, y, d: s.add(Op.MULTIPLY, d, s.add(Op.COS, a))),
+    Op.FLOOR: lambda s, k, d: (),
     Op.MEAN: _unary(lambda s, a, y, d: s.add(Op.DIVIDE, d, s.size(s.nodes[a].shape[0]))),
     Op.SUM: _unary(lambda s, a, y, d: d),
 }

@@ -22,7 +22,9 @@ __all__ = [
     "W",
     "absolute",
     "b",
+    "cos",
     "exp",
+    "floor",
     "log",
     "maximum",
     "mean",
@@ -30,9 +32,11 @@ __all__ = [
     "p",
     "relu",
     "sigmoid",
+    "sin",
     "softplus",
     "sqrt",
     "tanh",
+    "total",
 ]
 
 
@@ -238,6 +242,21 @@ def absolute(a: object) -> Expression:
     return _record(Op.ABS, a)
 
 
+def floor(a: object) -> Expression:
+    """The largest whole number that is not above a; its derivative is zero."""
+    return _record(Op.FLOOR, a)
+
+
+def cos(a: object) -> Expression:
+    """Cosine, of radians."""
+    return _record(Op.COS, a)
+
+
+def sin(a: object) -> Expression:
+    """Sine, of radians."""
+    return _record(Op.SIN, a)
+
+
 def maximum(a: object, other: object) -> Expression:
     """The larger of two, elementwise."""
     return _record(Op.MAXIMUM, a, other)
@@ -251,3 +270,8 @@ def minimum(a: object, other: object) -> Expression:
 def mean(a: object) -> Expression:
     """Mean over the entries of a vector: one number for each sequence of the batch."""
     return _record(Op.MEAN, a)
+
+
+def total(a: object) -> Expression:
+    """Sum over the entries of a vector: one number for each sequence of the batch."""
+    return _record(Op.SUM, a)

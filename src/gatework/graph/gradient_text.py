@@ -40,7 +40,7 @@ class _Written:
         assert nodes[: self._end] == self._graph.nodes
         self._nodes, self._kept = nodes, keep(gradient)
         self._states = [None if k is None else moved[k] for k in gradient.states]
-        self._x = None if gradient.x is None else moved[gradient.x]
+        self._inputs = [None if k is None else moved[k] for k in gradient.inputs]
         self._weights = {key: moved[k] for key, k in gradient.parameters.items()}
         self._names = Names(node.name for node in self._graph.nodes)
         self._uses = Counter(arg for node in nodes for arg in node.args)
@@ -96,11 +96,9 @@ class _Written:
 
     def _results(self) -> list[str]:
         states = [READING.before(self._names.once(f"d_{state}")) for state in self._graph.states]
-        x = READING.now(self._names.once(f"d_{self._input()}"))
-        return [f"{left} = {self._value(k)}" for left, k in zip([*states, x], [*self._states, self._x], strict=True)]
-
-    def _input(self) -> str:
-        return next((node.name for node in self._nodes if node.op is Op.INPUT), "x")
+        inputs = [READING.now(self._names.once(f"d_{name}")) for name in self._graph.inputs]
+        found = [*self._states, *self._inputs]
+        return [f"{left} = {self._value(k)}" for left, k in zip([*states, *inputs], found, strict=True)]
 
     def _value(self, k: int | None) -> str:
         return "0" if k is None else self._lines.text(k)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from math import isfinite, prod
-from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gatework.errors import EquationError
 from gatework.graph.ops import LEAVES, Op
+
+if TYPE_CHECKING:
+    from gatework.graph.early import Split
 
 Shape = tuple[str, ...]
 """Sizes by letter: `("H", "N")` a matrix, `("H",)` a vector, `("1",)` one number, `()` a constant."""
@@ -62,17 +61,24 @@ class Graph:
     """One time step of a cell.
 
     `nodes` are in the order of evaluation; `states` are the names of the states, and `outputs` the nodes that
-    hold their next values, in the same order. The first state is the cell's output.
+    hold their next values, in the same order. The first state is the cell's output. `inputs` are the names of the
+    inputs: the first has N entries, the others H.
     """
 
     nodes: tuple[Node, ...]
     states: tuple[str, ...]
     outputs: tuple[int, ...]
+    inputs: tuple[str, ...]
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """The trained weights, in the order in which the equations first use them."""
         return tuple(Parameter(node.name, node.shape) for node in self.nodes if node.op is Op.PARAMETER)
+
+    @cached_property
+    def square(self) -> bool:
+        """Whether the cell needs as many inputs as units: its equations add or multiply the input and a state."""
+        return any(node.op is Op.INPUT and node.name == self.inputs[0] and node.shape == ("H",) for node in self.nodes)
 
     @cached_property
     def equations(self) -> dict[str, int]:
@@ -84,25 +90,15 @@ class Graph:
         """The named values that are gates: a sigmoid, or one minus a gate."""
         return tuple(name for name, k in self.equations.items() if self._is_gate(k))
 
-    def count(self, N: int, H: int) -> int:
-        """The number of trained weights for `N` inputs and `H` units."""
-        return sum(prod(parameter.sizes(N, H)) for parameter in self.parameters)
+    @cached_property
+    def parts(self) -> Split:
+        """What of the cell is computed before its loop over time, and what in it.
 
-    def formula(self) -> str:
-        """The number of trained weights in letters.
-
-        >>> from gatework.cells import catalogue
-        >>> catalogue["gru"].graph.formula()
-        '3NH + 3H² + 4H'
+        Raises `BackendError` where a state is a function of the input alone and has the input's size.
         """
-        terms = {"NN": "N²", "HN": "NH", "HH": "H²", "N": "N", "H": "H", "1": ""}
-        found = ["".join(sorted(parameter.shape)) for parameter in self.parameters]
-        parts = []
-        for key, text in sorted(terms.items(), key=lambda term: list(terms).index(term[0])):
-            times = found.count(key)
-            if times:
-                parts.append(f"{times if times > 1 or not text else ''}{text}")
-        return " + ".join(parts) or "0"
+        from gatework.graph.early import split  # it makes graphs itself
+
+        return split(self)
 
     @cached_property
     def record(self) -> str:
@@ -121,36 +117,3 @@ class Graph:
             return False
         left = self.nodes[node.args[0]]
         return left.op is Op.CONSTANT and left.value == 1.0 and self._is_gate(node.args[1])
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A recurrent cell: its name, where it comes from, its equations, and how its biases start.
-
-    `bias` gives the initial value of a bias by its name, `{"f": 1.0}` for `b.f`; every other bias starts at
-    zero. Raises `EquationError` where `bias` names no bias of the equations, or gives it no finite number.
-    """
-
-    name: str
-    title: str
-    source: str
-    graph: Graph
-    bias: Mapping[str, float] = field(hash=False)
-
-    def __post_init__(self) -> None:
-        known = {parameter.name for parameter in self.graph.parameters if parameter.kind == "b"}
-        given: Mapping[str, Any] = self.bias
-        for name, value in given.items():
-            if name not in known:
-                raise EquationError(f"cell {self.name}: it has no bias b.{name} to start at {value!r}")
-            if not isinstance(value, Real) or not isfinite(value):
-                raise EquationError(f"cell {self.name}: the bias b.{name} starts at a number, not {value!r}")
-
-    @property
-    def states(self) -> tuple[str, ...]:
-        """The names of the states; the first is the output."""
-        return self.graph.states
-
-    def count(self, N: int, H: int) -> int:
-        """The number of trained weights for `N` inputs and `H` units."""
-        return self.graph.count(N, H)

@@ -39,6 +39,9 @@ class Op(StrEnum):
     LOG = "log"
     SQRT = "sqrt"
     ABS = "abs"
+    FLOOR = "floor"
+    COS = "cos"
+    SIN = "sin"
 
     WHERE = "where"
 
@@ -56,7 +59,7 @@ COMPUTED = frozenset(Op) - LEAVES
 PLANNED = frozenset({Op.ACCUMULATED, Op.LOADED})
 """Operations that stand in plans only: where a kernel's products and arrays enter its elementwise part."""
 
-DERIVED = PLANNED | {Op.SIZE, Op.GRADIENT, Op.TRANSPOSED, Op.OUTER, Op.WHERE, Op.SUM, Op.SPREAD}
+DERIVED = PLANNED | {Op.SIZE, Op.GRADIENT, Op.TRANSPOSED, Op.OUTER, Op.WHERE, Op.SPREAD}
 """Operations that stand in derivatives and plans only: no equation of a cell has them."""
 
 LANGUAGE = frozenset(Op) - DERIVED
@@ -70,6 +73,9 @@ REDUCTIONS = frozenset({Op.MEAN, Op.SUM})
 
 ELEMENTWISE = COMPUTED - PRODUCTS - REDUCTIONS - {Op.SPREAD}
 """Operations on one entry at a time."""
+
+AHEAD = frozenset({Op.COS, Op.SIN})
+"""Operations that no kernel has: where no state is involved, they are computed before the loop over time."""
 
 ARITY: dict[Op, int] = {
     **dict.fromkeys(LEAVES, 0),
@@ -91,6 +97,9 @@ ARITY: dict[Op, int] = {
     Op.LOG: 1,
     Op.SQRT: 1,
     Op.ABS: 1,
+    Op.FLOOR: 1,
+    Op.COS: 1,
+    Op.SIN: 1,
     Op.WHERE: 2,
     Op.MEAN: 1,
     Op.SUM: 1,
@@ -124,6 +133,9 @@ MEANING: dict[Op, str] = {
     Op.LOG: "the natural logarithm of a",
     Op.SQRT: "the square root of a",
     Op.ABS: "the magnitude of a",
+    Op.COS: "the cosine of a, in radians",
+    Op.SIN: "the sine of a, in radians",
+    Op.FLOOR: "the largest whole number that is not above a",
     Op.WHERE: "b where a is positive, else 0",
     Op.MEAN: "the mean over the entries of a vector",
     Op.SUM: "the sum over the entries of a vector",

@@ -1,10 +1,10 @@
 """From a cell to its loops: what is multiplied when, what is stored where, what the backward pass reads.
 
-The names of arrays: `x` the input, `y` the first state after every step, `state:c` another one, `start:h` a state
-before the first step, `keep:r` a value that the backward pass reads, `step:f` one that a later stage reads, `d` the
-gradients of the accumulated sums, `dy` the gradient that arrives for every step's output, `carry:h` what of the
-gradient of a state goes to the step before without a product, `end:h` the gradient that arrives for the last state,
-`begin:h` that of the first one, `dx` that of the input.
+The names of arrays: `x` the first input, `x:m` another one, `y` the first state after every step, `state:c` another
+one, `start:h` a state before the first step, `keep:r` a value that the backward pass reads, `step:f` one that a later
+stage reads, `d` the gradients of the accumulated sums, `dy` the gradient that arrives for every step's output,
+`carry:h` what of the gradient of a state goes to the step before without a product, `end:h` the gradient that arrives
+for the last state, `begin:h` that of the first one, `dx` that of the first input, `dx:m` that of another one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gatework.graph.graph import Graph, Node
 from gatework.graph.keeping import keep
 from gatework.graph.loop import Array, Keeping, Loop, Outer, Place, Plan, Stage, Store
 from gatework.graph.naming import Names
-from gatework.graph.ops import LEAVES, Op
+from gatework.graph.ops import AHEAD, LEAVES, MEANING, REDUCTIONS, Op
 from gatework.graph.schedule import Schedule
 from gatework.graph.simplify import prune, simplify
 from gatework.graph.steps import Steps
@@ -30,13 +30,16 @@ def plan(graph: Graph) -> Plan:
     """The plan of a cell.
 
     Raises `BackendError` where the cell has vectors of the input's size besides the input itself: their arithmetic has
-    no place in a loop over the units. And where a weight is multiplied by a matrix, or averaged: it lies in no array.
+    no place in a loop over the units, and `early.split` takes it out. And where a weight is multiplied by a matrix, or
+    averaged: it lies in no array.
     """
     for node in graph.nodes:
+        if node.op in AHEAD:
+            raise BackendError(f"it takes the {MEANING[node.op].split()[1]} of a state")
         if node.shape == ("N",) and node.op is not Op.INPUT:
             raise BackendError(f"it computes with vectors of the input's size ({node.name or node.op.value})")
-        if node.op is Op.MEAN and graph.nodes[node.args[0]].shape == ("N",):
-            raise BackendError("it takes the mean of the input")
+        if node.op in REDUCTIONS and graph.nodes[node.args[0]].shape == ("N",):
+            raise BackendError(f"it takes the {node.op} of the input")
     gradient = derive(graph)
     _refuse_weights_alone(gradient.forward.nodes)
     kept = keep(gradient)
@@ -64,6 +67,19 @@ def state_array(graph: Graph, k: int) -> str:
     return "y" if k == 0 else f"state:{graph.states[k]}"
 
 
+def input_array(graph: Graph, name: str, kind: str = "x") -> str:
+    """The array that holds an input, or with `kind="dx"` its gradient."""
+    return kind if name == graph.inputs[0] else f"{kind}:{name}"
+
+
+def _input_arrays(graph: Graph, kind: str) -> list[Array]:
+    """The arrays of the inputs: the first has N columns, the others have H."""
+    return [
+        Array(input_array(graph, name, kind), Keeping.SEQUENCE, "H" if k else "N")
+        for k, name in enumerate(graph.inputs)
+    ]
+
+
 def _kept_names(gradient: Gradient, kept: Iterable[int]) -> dict[int, str]:
     names = Names(gradient.forward.equations)
     return {k: f"keep:{gradient.nodes[k].name or names.give(f'v{k}')}" for k in kept}
@@ -73,7 +89,7 @@ def _forward(graph: Graph, kept: Mapping[int, str], *, training: bool) -> Loop:
     """The forward loop; `kept` says in which arrays which nodes are kept."""
     nodes, moved = prune(graph.nodes, [*graph.outputs, *kept])
     gathered = accumulate(nodes, [moved[k] for k in (*graph.outputs, *kept)])
-    arrays = [Array("x", Keeping.SEQUENCE, "N")]
+    arrays = _input_arrays(graph, "x")
     stores = []
     for k, (state, output) in enumerate(zip(graph.states, graph.outputs, strict=True)):
         name = state_array(graph, k)
@@ -90,7 +106,7 @@ def _forward(graph: Graph, kept: Mapping[int, str], *, training: bool) -> Loop:
 
 def _leaf_place(graph: Graph, node: Node) -> Place:
     if node.op is Op.INPUT:
-        return Place("x")
+        return Place(input_array(graph, node.name))
     return Place(state_array(graph, graph.states.index(node.name)), shift=-1)
 
 
@@ -115,8 +131,9 @@ def _weights(gradient: Gradient) -> tuple[list[tuple[str, int, int]], dict[str, 
             else:
                 assert node.op is Op.ADD, f"the gradient of {key} is no sum of products"
                 stack.extend(node.args)
-    of_input = {d for _, d, v in outers if gradient.nodes[v].op is Op.INPUT}
-    of_state = {d for _, d, v in outers if gradient.nodes[v].op is not Op.INPUT}
+    first = {k for k, node in enumerate(gradient.nodes) if node.shape == ("N",) and node.op is Op.INPUT}
+    of_input = {d for _, d, v in outers if v in first}
+    of_state = {d for _, d, v in outers if v not in first}
     # Blocks that meet both the input and a state lie in the middle, so that what meets either lies side by side. What
     # meets a state, which is most of the work, begins where the memory does.
     order = [*sorted(of_state - of_input), *sorted(of_input & of_state), *sorted(of_input - of_state)]
@@ -152,7 +169,7 @@ class _Backward:
         self._position: dict[int, int] = {}
         self._split = [_split(gradient, k, blocks) for k in gradient.states]
         self._arrays = [
-            Array("x", Keeping.SEQUENCE, "N"),
+            *_input_arrays(self._graph, "x"),
             Array("dy", Keeping.SEQUENCE, "H"),
             Array("d", Keeping.RING, "H", max(len(blocks), 1)),
             *(Array(name, Keeping.SEQUENCE, "H") for name in kept.values()),
@@ -174,11 +191,13 @@ class _Backward:
         for state, rest in zip(self._graph.states, rests, strict=True):
             stores.append(Store(self._sum(rest), Place(f"carry:{state}")))
         last = [Store(k, Place(f"begin:{state}")) for state, k in zip(self._graph.states, arrived, strict=True)]
-        inputs = []
-        if self._gradient.x is not None:
-            inputs.append(Store(self._sum([(Op.ADD, self._gradient.x)]), Place("dx")))
-            self._arrays.append(Array("dx", Keeping.SEQUENCE, "N"))
-        return self._scheduled(stores, last, inputs)
+        first: list[Store] = []
+        for d, array in zip(self._gradient.inputs, _input_arrays(self._graph, "dx"), strict=True):
+            if d is not None:
+                self._arrays.append(array)
+                store = Store(self._sum([(Op.ADD, d)]), Place(array.name))
+                (first if array.columns == "N" else stores).append(store)
+        return self._scheduled(stores, last, first)
 
     def _scheduled(self, stores: list[Store], last: list[Store], inputs: list[Store]) -> Loop:
         """The loop, from stores whose nodes are positions in the steps so far."""
@@ -216,7 +235,7 @@ class _Backward:
     def _wanted(self, rests: Iterable[list[tuple[Op, int]]]) -> list[int]:
         """The nodes of the gradient that a step computes, in order."""
         stack = [*self._blocks, *(k for rest in rests for _, k in rest)]
-        stack += [] if self._gradient.x is None else [self._gradient.x]
+        stack += [k for k in self._gradient.inputs if k is not None]
         wanted = set[int]()
         while stack:
             k = stack.pop()
@@ -228,7 +247,7 @@ class _Backward:
     def _place_of(self, k: int) -> Place | None:
         """Where the forward loop left the value of a node, if it did."""
         node = self._gradient.nodes[k]
-        if node.op is Op.STATE:
+        if node.op is Op.STATE or (node.op is Op.INPUT and node.shape == ("H",)):
             return _leaf_place(self._graph, node)
         if k in self._kept:
             return Place(self._kept[k])
@@ -242,7 +261,7 @@ class _Backward:
         if place:
             if node.op is Op.STATE:
                 return self._load(place, f"{node.name}_before")
-            return self._load(place, f"v{k}", node.name)
+            return self._load(place, node.name or f"v{k}", "" if node.op is Op.INPUT else node.name)
         if node.op is Op.GRADIENT:
             state = [f"d_{name}" for name in self._graph.states].index(node.name)
             if state:

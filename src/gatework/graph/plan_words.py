@@ -21,7 +21,9 @@ class Words:
     def __init__(self, plan: Plan, loop: Loop) -> None:
         self.loop = loop
         self.names = Names(node.name for node in plan.forward.nodes)
-        self._input = next((node.name for node in plan.forward.nodes if node.op is Op.INPUT), "x")
+        self._input = next(
+            (node.name for node in plan.forward.nodes if node.op is Op.INPUT and node.shape == ("N",)), "x"
+        )
         self._waiting: dict[str, str] = {}
         self._derived = set[int]()
         if loop is plan.backward:
@@ -58,11 +60,11 @@ class Words:
         kind, _, tail = array.name.partition(":")
         match kind:
             case "x":
-                return self._input
+                return tail or self._input
             case "d":
                 return self._blocks.get(block, "0")
             case "dx":
-                return self.names.once(f"d_{self._input}")
+                return self.names.once(f"d_{tail or self._input}")
             case "dy":
                 return self.names.once("d_y")
             case "begin":

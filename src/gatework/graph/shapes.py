@@ -63,8 +63,10 @@ class _Sizes:
         return "H" if found.startswith("?") else found
 
 
-def infer(nodes: Sequence[Untyped], outputs: Sequence[int]) -> list[Shape]:
+def infer(nodes: Sequence[Untyped], outputs: Sequence[int], inputs: Sequence[str], *, square: bool) -> list[Shape]:
     """The shape of every node, in letters.
+
+    The first of the `inputs` has N entries, H in a cell that is `square`; the others have H.
 
     Raises `ShapeMismatchError`, with the node's position, where the shapes do not close.
     """
@@ -73,6 +75,9 @@ def infer(nodes: Sequence[Untyped], outputs: Sequence[int]) -> list[Shape]:
     weights: dict[str, Shape] = {}
     for k, node in enumerate(nodes):
         try:
+            if node.op is Op.INPUT:
+                shapes.append(("N",) if node.name == inputs[0] and not square else ("H",))
+                continue
             shapes.append(_shape(sizes, node, [shapes[arg] for arg in node.args], weights))
         except ValueError as error:
             raise ShapeMismatchError(k, str(error)) from None
@@ -83,8 +88,6 @@ def infer(nodes: Sequence[Untyped], outputs: Sequence[int]) -> list[Shape]:
 
 
 def _shape(sizes: _Sizes, node: Untyped, args: list[Shape], weights: dict[str, Shape]) -> Shape:
-    if node.op is Op.INPUT:
-        return ("N",)
     if node.op is Op.STATE:
         return ("H",)
     if node.op is Op.CONSTANT:
@@ -117,13 +120,15 @@ def _elementwise(sizes: _Sizes, args: list[Shape]) -> Shape:
     for other in vectors[1:]:
         if not sizes.equal(vectors[0][0], other[0]):
             left, right = (_entries(sizes, shape) for shape in (vectors[0], other))
-            raise ValueError(f"the shapes do not close: {left} beside {right}")
+            raise ValueError(
+                f"the shapes do not close: {left} beside {right}; where these are to be equal, write @cell(square=True)"
+            )
     return vectors[0]
 
 
 def _reduction(sizes: _Sizes, args: list[Shape]) -> Shape:
     if len(args[0]) != 1:
-        raise ValueError("a mean is taken over the entries of a vector")
+        raise ValueError("a mean or a sum is taken over the entries of a vector")
     return ("1",)
 
 
@@ -139,5 +144,6 @@ RULES: dict[Op, Callable[[_Sizes, list[Shape]], Shape]] = {
     **dict.fromkeys(COMPUTED & LANGUAGE, _elementwise),
     Op.MATMUL: _product,
     Op.MEAN: _reduction,
+    Op.SUM: _reduction,
 }
 """The shape of the result from the shapes of the operands, for each operation of a cell that computes."""

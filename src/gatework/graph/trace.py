@@ -15,17 +15,24 @@ from typing import Any, overload
 
 from gatework.errors import EquationError
 from gatework.graph.build import build
+from gatework.graph.cell import Cell, Option
 from gatework.graph.expression import Equation, Expression
-from gatework.graph.graph import Cell, Graph
+from gatework.graph.graph import Graph
 from gatework.graph.noting import noting, read_definition, statements, unknown
 from gatework.graph.ops import Op
+from gatework.graph.weights import Declared
+
+Declaration = Mapping[str, Declared] | Callable[..., Mapping[str, Declared]]
+"""What a cell says of its weights, or a function that says it for the options that it takes."""
+
+Square = bool | Callable[..., bool]
 
 
 @overload
 def cell(function: Callable[..., Any]) -> Cell: ...
 @overload
 def cell(
-    *, source: str = "", bias: Mapping[str, float] | None = None, name: str = ""
+    *, source: str = "", weights: Declaration | None = None, square: Square = False, name: str = ""
 ) -> Callable[[Callable[..., Any]], Cell]: ...
 
 
@@ -33,14 +40,17 @@ def cell(
     function: Callable[..., Any] | None = None,
     *,
     source: str = "",
-    bias: Mapping[str, float] | None = None,
+    weights: Declaration | None = None,
+    square: Square = False,
     name: str = "",
 ) -> Cell | Callable[[Callable[..., Any]], Cell]:
     """Make a recurrent cell from its equations.
 
     The first argument of the function is the input `x` (N entries), the others are the states (H entries
-    each), which it returns updated, in the same order. `source` is the paper; `bias={"f": 1.0}` starts the
-    bias `b.f` at one.
+    each), which it returns updated, in the same order. Arguments behind a `*` are further inputs of H entries, or,
+    where they have a default, options: numbers, words, true or false. `source` is the paper; `weights={"b.f": 1.0}`
+    starts the bias `b.f` at one. A cell that is `square` has as many inputs as units, so that the input may be added
+    to a state. `weights` and `square` may be functions of options.
 
     Raises `EquationError`, with the line, where the equations are not a cell.
 
@@ -56,21 +66,74 @@ def cell(
     """
 
     def make(function: Callable[..., Any]) -> Cell:
-        graph = trace(function)
         lines = (inspect.getdoc(function) or "").splitlines()
-        title = lines[0].rstrip(".") if lines else function.__name__
-        return Cell(name or function.__name__, title, source, graph, dict(bias or {}))
+        title = lines[0].rstrip(".") if lines else getattr(function, "__name__", "")
+        own = name or getattr(function, "__name__", "")
+
+        def of(**options: Option) -> Cell:
+            equal = square(**_taken(square, options)) if callable(square) else square
+            graph = trace(function, options, square=equal)
+            declared = _declared(weights, options, function) if callable(weights) else weights
+            return Cell(f"{own}{_written(defaults, options)}", title, source, graph, declared or {}, options, of)
+
+        defaults = _defaults(function)
+        return of(**defaults)
 
     return make if function is None else make(function)
 
 
-def trace(function: Callable[..., Any]) -> Graph:
+def _defaults(function: Callable[..., Any]) -> dict[str, Option]:
+    """The options of a cell's function: what stands behind a `*`."""
+    if not isinstance(function, FunctionType):
+        raise EquationError(f"a cell is a function written with def, not a {type(function).__name__}")
+    found = {}
+    for one in inspect.signature(function).parameters.values():
+        if one.kind is one.KEYWORD_ONLY and one.default is not one.empty:
+            if not isinstance(one.default, (bool, int, float, str)):
+                raise EquationError(
+                    f"{_place(function)}: the option {one.name} is a number, a word, True or False, not {one.default!r}"
+                )
+            found[one.name] = one.default
+    return found
+
+
+def _others(function: FunctionType) -> list[str]:
+    """The inputs after the first: what stands behind a `*` and has no default."""
+    parameters = inspect.signature(function).parameters.values()
+    return [one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.default is one.empty]
+
+
+def _declared(
+    weights: Callable[..., Mapping[str, Declared]], options: Mapping[str, Option], function: Callable[..., Any]
+) -> Mapping[str, Declared]:
+    try:
+        return weights(**_taken(weights, options))
+    except EquationError:
+        raise
+    except Exception as error:  # it is the user's own program
+        text = next(iter(str(error).splitlines()), "")
+        what = f"{type(error).__name__}: {text}".removesuffix(": ")
+        raise EquationError(f"cell {function.__name__}: its weights cannot be declared: {what}") from error
+
+
+def _taken(function: Callable[..., Any], options: Mapping[str, Option]) -> dict[str, Option]:
+    """Those of the options that a function takes."""
+    return {name: options[name] for name in inspect.signature(function).parameters if name in options}
+
+
+def _written(defaults: Mapping[str, Option], options: Mapping[str, Option]) -> str:
+    """What differs from the defaults, as it is written behind the cell's name: `(dt=0.1)`."""
+    changed = [f"{name}={value}" for name, value in options.items() if value != defaults[name]]
+    return f"({', '.join(changed)})" if changed else ""
+
+
+def trace(function: Callable[..., Any], options: Mapping[str, Option] | None = None, *, square: bool = False) -> Graph:
     """Run a cell's function on symbols and return its graph. Raises `EquationError`."""
     if not isinstance(function, FunctionType):
         raise EquationError(f"a cell is a function written with def, not a {type(function).__name__}")
-    place = f"{_file(function)}:{function.__code__.co_firstlineno}: cell {function.__name__}"
-    arguments = _arguments(function, place)
-    states = arguments[1:]
+    place = _place(function)
+    first, *states = _arguments(function, place)
+    inputs = [first, *_others(function)]
     notes: list[Expression] = []
 
     def note(names: tuple[str, ...], line: int, text: str, value: Any) -> Any:
@@ -85,26 +148,28 @@ def trace(function: Callable[..., Any]) -> Graph:
             notes.append(one)
         return value
 
-    symbols = [
-        Expression(Op.INPUT, name=arguments[0]),
-        *(Expression(Op.STATE, name=state) for state in states),
-    ]
+    symbols = [Expression(Op.INPUT, name=first), *(Expression(Op.STATE, name=state) for state in states)]
+    others = {name: Expression(Op.INPUT, name=name) for name in inputs[1:]}
     definition = read_definition(function, place)
     written = statements(definition, _file(function))
-    noted = noting(function, definition, states, note, place)
+    noted = noting(function, definition, tuple(states), note, place)
     try:
-        returned = noted(*symbols)
+        returned = noted(*symbols, **others, **(options or {}))
     except Exception as error:
         where = written.get(_line(error.__traceback__, function.__code__.co_filename, written), place)
         raise EquationError(f"{where}: {_reason(error, function)}") from error
     outputs = returned if isinstance(returned, tuple) else (returned,)
     if len(outputs) != len(states) or not all(isinstance(output, Expression) for output in outputs):
         raise EquationError(f"{place}: it must return the new {', '.join(states)}, in this order, and nothing else")
-    return build(states, outputs, notes, place=place)
+    return build(states, outputs, notes, inputs=inputs, square=square, place=place)
+
+
+def _place(function: FunctionType) -> str:
+    return f"{_file(function)}:{function.__code__.co_firstlineno}: cell {function.__name__}"
 
 
 def _arguments(function: FunctionType, place: str) -> tuple[str, ...]:
-    parameters = inspect.signature(function).parameters.values()
+    parameters = [one for one in inspect.signature(function).parameters.values() if one.kind is not one.KEYWORD_ONLY]
     plain = inspect.Parameter.POSITIONAL_OR_KEYWORD
     if len(parameters) < 2 or any(one.kind is not plain or one.default is not one.empty for one in parameters):
         raise EquationError(f"{place}: its arguments are the input and one or more states, as in (x, h) or (x, h, c)")

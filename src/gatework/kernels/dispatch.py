@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,7 +37,14 @@ class Backend(Protocol):
     def unfit(self, x: Tensor) -> str:
         """Why it cannot run on this tensor's device, or with its type; empty where it can."""
 
-    def run(self, graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]) -> Ran:
+    def run(
+        self,
+        graph: Graph,
+        parameters: Mapping[str, Tensor],
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        others: Sequence[Tensor] = (),
+    ) -> Ran:
         """Run the cell along (T, B, N): the first state at every step, and all last states."""
 
 
@@ -59,16 +66,26 @@ class Choice:
         first = self.backends[0]
         raise BackendError(f"The back-end {first.name} cannot run this layer: {first.unfit(x)}; choose auto.")
 
-    def run(self, graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]) -> Ran:
+    def run(
+        self,
+        graph: Graph,
+        parameters: Mapping[str, Tensor],
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        others: Sequence[Tensor] = (),
+    ) -> Ran:
         """Run the cell along (T, B, N), on the back-end that fits.
+
+        `others` are the inputs after the first, (T, B, H), or (B, H) where an input is the same at every step.
 
         Under autocast it is computed in the type of its weights, where that is no less than float32.
         """
         kind = next(iter(parameters.values())).dtype
         if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and kind in (torch.float32, torch.float64):
             with torch.autocast("cpu", enabled=False):
-                return self.run(graph, parameters, x.to(kind), tuple(state.to(kind) for state in states))
-        return self.pick(x).run(graph, parameters, x, states)
+                begin, more = tuple(one.to(kind) for one in states), [one.to(kind) for one in others]
+                return self.run(graph, parameters, x.to(kind), begin, more)
+        return self.pick(x).run(graph, parameters, x, states, others)
 
 
 def choose(backend: str, graph: Graph) -> Choice:

@@ -6,14 +6,14 @@ and its gradients are torch's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gatework.graph import Graph
+from gatework.graph import Graph, Node
 from gatework.graph.ops import Op
 
 TORCH: dict[Op, Callable[..., Tensor]] = {
@@ -33,7 +33,11 @@ TORCH: dict[Op, Callable[..., Tensor]] = {
     Op.LOG: torch.log,
     Op.SQRT: torch.sqrt,
     Op.ABS: torch.abs,
+    Op.FLOOR: torch.floor,
+    Op.COS: torch.cos,
+    Op.SIN: torch.sin,
     Op.MEAN: lambda a: a.mean(dim=-1, keepdim=True),
+    Op.SUM: lambda a: a.sum(dim=-1, keepdim=True),
 }
 """What each operation does to tensors of shape (B, size)."""
 
@@ -53,22 +57,32 @@ class Reference:
         return ""
 
     def run(
-        self, graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]
+        self,
+        graph: Graph,
+        parameters: Mapping[str, Tensor],
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        others: Sequence[Tensor] = (),
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the cell along a sequence.
 
         `parameters` hold a tensor for each key of `graph.parameters`; `x` is (T, B, N), T at least 1;
-        `states` are (B, H) each. Returns the first state after every step, (T, B, H), and all states after
-        the last.
+        `states` are (B, H) each; `others` are the inputs after the first, (T, B, H), or (B, H) where an input is the
+        same at every step. Returns the first state after every step, (T, B, H), and all states after the last.
         """
         outputs = []
-        for values in _steps(graph, parameters, x, states):
+        for values in _steps(graph, parameters, x, states, others):
             states = _next(graph, values, x.shape[1])
             outputs.append(states[0])
         return torch.stack(outputs), states
 
     def record(
-        self, graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]
+        self,
+        graph: Graph,
+        parameters: Mapping[str, Tensor],
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        others: Sequence[Tensor] = (),
     ) -> dict[str, Tensor]:
         """Every named value of the equations along a sequence: name → (T, B, size).
 
@@ -76,18 +90,24 @@ class Reference:
         """
         wanted = {**dict(zip(graph.states, graph.outputs, strict=True)), **graph.equations}
         steps: dict[str, list[Tensor]] = {name: [] for name in wanted}
-        for values in _steps(graph, parameters, x, states):
+        for values in _steps(graph, parameters, x, states, others):
             for name, k in wanted.items():
                 steps[name].append(_spread(values[k], x.shape[1]))
         return {name: torch.stack(values) for name, values in steps.items()}
 
 
 def _steps(
-    graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]
+    graph: Graph,
+    parameters: Mapping[str, Tensor],
+    x: Tensor,
+    states: tuple[Tensor, ...],
+    others: Sequence[Tensor],
 ) -> Iterator[list[Tensor]]:
     """The values of all nodes, one time step after another."""
-    for x_t in x:
-        values = _evaluate(graph, parameters, x_t, states)
+    for t, x_t in enumerate(x):
+        inputs = (x_t, *(other[t] if other.dim() == 3 else other for other in others))
+        leaves = dict(zip((*graph.inputs, *graph.states), (*inputs, *states), strict=True))
+        values = evaluate(graph.nodes, parameters, leaves)
         states = _next(graph, values, x.shape[1])
         yield values
 
@@ -101,20 +121,18 @@ def _spread(value: Tensor, B: int) -> Tensor:
     return value if value.dim() == 2 else value.reshape(1, -1).expand(B, -1)
 
 
-def _evaluate(graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]) -> list[Tensor]:
-    """The value of every node, each from the values of earlier ones."""
-    by_name = dict(zip(graph.states, states, strict=True))
+def evaluate(nodes: Sequence[Node], parameters: Mapping[str, Tensor], leaves: Mapping[str, Tensor]) -> list[Tensor]:
+    """The value of every node, each from the values of earlier ones; `leaves` are the inputs and states by name."""
     values: list[Tensor] = []
-    for node in graph.nodes:
+    like = next(iter(leaves.values()))
+    for node in nodes:
         match node.op:
-            case Op.INPUT:
-                values.append(x)
-            case Op.STATE:
-                values.append(by_name[node.name])
+            case Op.INPUT | Op.STATE:
+                values.append(leaves[node.name])
             case Op.PARAMETER:
                 values.append(parameters[node.name])
             case Op.CONSTANT:
-                values.append(x.new_tensor(node.value))
+                values.append(like.new_tensor(node.value))
             case op:
                 values.append(TORCH[op](*(values[arg] for arg in node.args)))
     return values

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gatework.cells import find
 from gatework.errors import UsageError
-from gatework.graph import Cell
+from gatework.graph import Cell, Graph
+from gatework.graph.around import INITIAL, KEPT, VALID
+from gatework.graph.around import layer_norm as normalised
+from gatework.graph.weights import Mask
 from gatework.kernels import Reference, choose
+from gatework.kernels.dispatch import Choice
+from gatework.layers.around import Around, Rates
 
 States = tuple[Tensor, ...]
 """The states of one layer in one direction: (B, H) each."""
@@ -33,17 +40,40 @@ class RecurrentLayer(nn.Module):
         hidden_size: int,
         *,
         backend: str = "auto",
+        around: Around | None = None,
+        learn_initial: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.cell = cell
+        self._around = around or Around()
+        self._learns = learn_initial
+        self._backend_name = backend
+        self._variants: dict[tuple[bool, bool, bool], tuple[Graph, Choice]] = {}
         self.input_size = input_size
         self.hidden_size = hidden_size
+        if cell.graph.square and input_size != hidden_size:
+            raise UsageError(
+                f"{cell.name} adds its input to its states: it needs as many inputs as units, "
+                f"not {input_size} and {hidden_size}."
+            )
         self._backend = choose(backend, cell.graph)
         for parameter in cell.graph.parameters:
             empty = torch.empty(parameter.sizes(input_size, hidden_size), device=device, dtype=dtype)
-            self.register_parameter(parameter.key.replace(".", "_", 1), nn.Parameter(empty))
+            declared, name = cell.weight(parameter.key), _attribute(parameter.key)
+            if declared.fixed:
+                self.register_buffer(name, empty)
+            else:
+                self.register_parameter(name, nn.Parameter(empty))
+            if declared.mask:
+                there = torch.from_numpy(declared.mask.entries(tuple(empty.shape))).to(device)
+                self.register_buffer(f"{name}_mask", there, persistent=False)
+        for state in cell.states if learn_initial else ():
+            start = torch.zeros(hidden_size, device=device, dtype=dtype)
+            self.register_parameter(_initial(state), nn.Parameter(start))
+        for training in (False, True):  # what is wrong with a name is told now
+            self._variant(training=training, ending=False, resetting=False)
         self.reset_parameters()
 
     @property
@@ -52,35 +82,115 @@ class RecurrentLayer(nn.Module):
         return self._backend.pick(next(self.parameters())).name
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights under the keys of the equations, `"W.f"`."""
-        return {one.key: getattr(self, one.key.replace(".", "_", 1)) for one in self.cell.graph.parameters}
+        """The weights under the keys of the equations, `"W.f"`; entries that are not there are zero."""
+        found = {}
+        for one in self.cell.graph.parameters:
+            name = _attribute(one.key)
+            masked = self.cell.weight(one.key).mask is not None
+            weight = getattr(self, name)
+            weight = weight * getattr(self, f"{name}_mask") if masked else weight
+            fixed = self.cell.weight(one.key).fixed
+            found[one.key] = self._around.disturbed(one.key, weight) if self.training and not fixed else weight
+        return found
+
+    def begin(self, x: Tensor, B: int) -> States:
+        """The states before the first step, (B, H) each: zeros, or what was learnt; of the type and device of `x`."""
+        if self._learns:
+            return tuple(getattr(self, _initial(state)).expand(B, -1) for state in self.cell.states)
+        return tuple(x.new_zeros(B, self.hidden_size) for _ in self.cell.states)
+
+    def _variant(self, *, training: bool, ending: bool, resetting: bool) -> tuple[Graph, Choice]:
+        """The graph for what is asked, and what runs it."""
+        key = (training, ending, resetting)
+        if key not in self._variants:
+            initial = self._learns and resetting
+            graph = self._around.graph(
+                self.cell.graph, training=training, ending=ending, resetting=resetting, initial=initial
+            )
+            self._variants[key] = graph, choose(self._backend_name, graph)
+        return self._variants[key]
 
     def reset_parameters(self) -> None:
         """Start anew.
 
-        Input matrices: uniform, variance 2 / (N + H) (Glorot & Bengio 2010). Recurrent matrices: orthogonal
-        (Saxe, McClelland & Ganguli 2014). Biases: what the cell says, else zero; the forget gates of `lstm`
-        and `cifg` start at one (Jozefowicz, Zaremba & Sutskever 2015). Diagonal weights: zero.
+        What the cell says of a weight, else for input matrices: uniform, variance 2 / (N + H) (Glorot & Bengio 2010).
+        Recurrent matrices: orthogonal (Saxe, McClelland & Ganguli 2014), block by block where they have blocks on the
+        diagonal. Biases and diagonal weights: zero.
         """
         with torch.no_grad():
+            generator = np.random.default_rng(int(torch.randint(1 << 62, ())) if self.cell.weights else 0)
+            declared = self.cell.start(self.input_size, self.hidden_size, generator)
             for parameter in self.cell.graph.parameters:
-                weight = getattr(self, parameter.key.replace(".", "_", 1))
-                if parameter.kind == "W":
+                weight, mask = getattr(self, _attribute(parameter.key)), self.cell.weight(parameter.key).mask
+                if parameter.key in declared:
+                    weight.copy_(torch.from_numpy(declared[parameter.key]))
+                elif parameter.kind == "W":
                     nn.init.xavier_uniform_(weight)
                 elif parameter.kind == "U":
-                    # In single precision at least: torch orthogonalises no half-precision matrix.
-                    exact = torch.promote_types(weight.dtype, torch.float32)
-                    weight.copy_(nn.init.orthogonal_(torch.empty_like(weight, dtype=exact)))
+                    _orthogonal(weight, mask)
                 else:
-                    weight.fill_(self.cell.bias.get(parameter.name, 0.0) if parameter.kind == "b" else 0.0)
+                    weight.zero_()
+                if mask:
+                    weight.mul_(getattr(self, f"{_attribute(parameter.key)}_mask"))
+            for state in self.cell.states if self._learns else ():
+                getattr(self, _initial(state)).zero_()
 
-    def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
-        """Run along `x`, (T, B, N): returns the first state at every step, (T, B, H), and the last states."""
-        return self._backend.run(self.cell.graph, self.weights(), x, states)
+    def forward(
+        self,
+        x: Tensor,
+        states: States,
+        others: Sequence[Tensor] = (),
+        valid: Tensor | None = None,
+        kept: Tensor | None = None,
+    ) -> tuple[Tensor, States]:
+        """Run along `x`, (T, B, N): returns the first state at every step, (T, B, H), and the last states.
+
+        `others` are the cell's inputs after the first, (T, B, H), or (B, H) where one is the same at every step. Where
+        `valid`, (T, B, 1), is zero the states stay, and where `kept` is zero they begin anew before the step.
+        """
+        resetting = kept is not None
+        graph, backend = self._variant(training=self.training, ending=valid is not None, resetting=resetting)
+        weights, given = self.weights(), {VALID: valid, KEPT: kept}
+        for state in self.cell.states if self._learns and resetting else ():
+            weights[f"p.{INITIAL}_{state}"] = getattr(self, _initial(state))
+        masks = self._around.masks(
+            graph.inputs[len(self.cell.graph.inputs) :],
+            x,
+            self.hidden_size,
+            training=self.training,
+            given={name: one for name, one in given.items() if one is not None},
+        )
+        return backend.run(graph, weights, x, states, [*others, *masks])
 
     def extra_repr(self) -> str:
         """The words inside the brackets of `print(layer)`."""
         return f"{self.cell.name}, {self.input_size}, {self.hidden_size}, kernel={self.kernel}"
+
+
+def _initial(state: str) -> str:
+    return f"p_{INITIAL}_{state}"
+
+
+def _attribute(key: str) -> str:
+    return key.replace(".", "_", 1)
+
+
+def _orthogonal(weight: Tensor, mask: Mask | None) -> None:
+    # In single precision at least: torch orthogonalises no half-precision matrix.
+    exact = torch.promote_types(weight.dtype, torch.float32)
+    blocks = mask.blocks if mask and mask.kind == "diagonal" else 1
+    rows = [-(-k * weight.shape[0] // blocks) for k in range(blocks + 1)]
+    for begin, end in itertools.pairwise(rows):
+        block = weight[begin:end, begin:end] if blocks > 1 else weight
+        if block.numel():
+            block.copy_(nn.init.orthogonal_(torch.empty_like(block, dtype=exact)))
+
+
+def _by_name(rate: float | Rates, names: Sequence[str]) -> dict[str, float]:
+    """Probabilities by name; one number is for all of these, and zero for none."""
+    if isinstance(rate, Mapping):
+        return {name: float(one) for name, one in rate.items() if one}
+    return dict.fromkeys(names, float(rate)) if rate else {}
 
 
 def _is_size(size: object) -> bool:
@@ -99,8 +209,11 @@ def run_stack(
     directions: int,
     dropout: float,
     training: bool,
+    residual: bool = False,
 ) -> tuple[Tensor, list[States]]:
     """Run layers on top of each other, both directions side by side, with dropout between layers.
+
+    With `residual`, a layer adds its input to its output where they have the same size.
 
     `x` is (T, B, N); `states` has one entry for each layer and direction, in torch's order: layer 0 forward,
     layer 0 backward, layer 1 forward, …
@@ -115,7 +228,8 @@ def run_stack(
             output, final = run(k, sequence, states[k])
             outputs.append(output.flip(0) if direction else output)
             last.append(final)
-        x = outputs[0] if directions == 1 else torch.cat(outputs, dim=-1)
+        joined = outputs[0] if directions == 1 else torch.cat(outputs, dim=-1)
+        x = joined + x if residual and joined.shape == x.shape else joined
         if dropout and layer < layers - 1:
             x = F.dropout(x, dropout, training)
     return x, last
@@ -132,6 +246,15 @@ class Recurrent(nn.Module):
         batch_first: sequences are (B, T, N) instead of (T, B, N).
         dropout: probability that an entry is dropped between layers.
         bidirectional: a second cell reads every sequence from its end; the outputs stand side by side.
+        residual: a layer adds its input to its output, where they have the same size.
+        layer_norm: products are normalised before they are added: all that meet one vector together (True, as Ba,
+            Kiros & Hinton 2016), or `"each"` alone; an LSTM's cell is normalised in its output.
+        zoneout: probability that a unit keeps its old state (Krueger et al. 2017), one for all states, or by name.
+        recurrent_dropout: probability that an entry is dropped for a whole sequence: of the first state, where matrices
+            multiply it (Gal & Ghahramani 2016), or of states and equations by name, `{"g": 0.2}`.
+        weight_dropout: probability that an entry of a recurrent matrix is left out of a call in training.
+        weight_noise: deviation of what is added to every weight in training.
+        learn_initial: the states before the first step are learnt, not zero.
         backend: `"auto"`, or the name of one, which raises where it cannot run.
 
     Initialisation is that of `RecurrentLayer.reset_parameters`.
@@ -158,6 +281,13 @@ class Recurrent(nn.Module):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        residual: bool = False,
+        layer_norm: bool | str = False,
+        zoneout: float | Rates = 0.0,
+        recurrent_dropout: float | Rates = 0.0,
+        weight_dropout: float = 0.0,
+        weight_noise: float = 0.0,
+        learn_initial: bool = False,
         backend: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -170,7 +300,16 @@ class Recurrent(nn.Module):
             raise UsageError(f"{num_layers} layers were asked for, with {len(widths)} widths {widths}.")
         if not 0.0 <= dropout < 1.0:
             raise UsageError(f"Dropout is a probability from 0 to below 1, not {dropout:g}.")
-        self.cell = find(cell)
+        if layer_norm not in (True, False, "each"):
+            raise UsageError(f"layer_norm is True, False or 'each', not {layer_norm!r}.")
+        self.cell = normalised(find(cell), joint=layer_norm is True) if layer_norm else find(cell)
+        self.residual = bool(residual)
+        around = Around(
+            _by_name(zoneout, self.cell.states),
+            _by_name(recurrent_dropout, self.cell.states[:1]),
+            weight_dropout,
+            weight_noise,
+        )
         self.input_size = input_size
         self.hidden_size = widths
         self.batch_first = batch_first
@@ -178,7 +317,16 @@ class Recurrent(nn.Module):
         self.directions = 2 if bidirectional else 1
         reads = (input_size, *(width * self.directions for width in widths[:-1]))
         self.layers = nn.ModuleList(
-            RecurrentLayer(self.cell, N, H, backend=backend, device=device, dtype=dtype)
+            RecurrentLayer(
+                self.cell,
+                N,
+                H,
+                backend=backend,
+                around=around,
+                learn_initial=learn_initial,
+                device=device,
+                dtype=dtype,
+            )
             for N, H in zip(reads, widths, strict=True)
             for _ in range(self.directions)
         )
@@ -192,13 +340,27 @@ class Recurrent(nn.Module):
         """Layer `k`, counted with its directions: layer 0 forward, layer 0 backward, layer 1 forward, …"""
         return cast(RecurrentLayer, self.layers[k])
 
-    def forward(self, x: Tensor, states: Sequence[States] | None = None) -> tuple[Tensor, tuple[States, ...]]:
+    def forward(
+        self,
+        x: Tensor,
+        states: Sequence[States] | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | None = None,
+        resets: Tensor | None = None,
+        others: Mapping[str, Tensor] | None = None,
+    ) -> tuple[Tensor, tuple[States, ...]]:
         """Run along sequences.
 
         `x` is (T, B, N), (B, T, N) with `batch_first`, or (T, N) for one sequence. `states` are as they are
         returned: for each layer and direction the tuple of the cell's states, (B, H) each, or (H,) for one
-        sequence; zeros where they are not given. Returns the top layer's output at every step and the states
-        after the last step.
+        sequence; zeros, or what was learnt, where they are not given. Returns the top layer's output at every step and
+        the states after the last step.
+
+        `lengths`, (B,), says how many steps of each sequence there are: after these its states stay, its output is
+        zero, and the other direction begins there; what is padded has to be finite. `resets`, of the axes of `x`
+        without the last, is true at steps before which the states begin anew, as at the start of an episode.
+        `others` are the inputs of a cell that has more than one, by name, shaped like `x` with H entries; one layer of
+        one direction takes them.
 
         Raises `UsageError` where the shapes do not fit.
         """
@@ -216,14 +378,28 @@ class Recurrent(nn.Module):
         if x.shape[0] == 0:
             raise UsageError("The input has no time step: a sequence holds at least one.")
         begin = self._begin(x, states, single=single)
+        valid = None if lengths is None else self._valid(x, lengths)
+        kept = None if resets is None else self._kept(x, resets, single=single)
+        more = self._others(others, x, single=single)
+
+        def run(k: int, sequence: Tensor, one: States) -> tuple[Tensor, States]:
+            backward = self.directions == 2 and k % 2 == 1
+            masks = [one if one is None or not backward else one.flip(0) for one in (valid, kept)]
+            if backward and kept is not None:  # what begins anew before a step ends, seen from the end, after it
+                masks[1] = torch.cat((torch.ones_like(kept[:1]), kept.flip(0)[:-1]))
+            return self.layer(k)(sequence, one, more, *masks)  # type: ignore[no-any-return]
+
         output, last = run_stack(
-            lambda k, sequence, one: self.layer(k)(sequence, one),
+            run,
             x,
             begin,
             directions=self.directions,
             dropout=self.dropout,
             training=self.training,
+            residual=self.residual,
         )
+        if valid is not None:
+            output = output * valid
         if single:
             return output.squeeze(1), tuple(tuple(state.squeeze(0) for state in one) for one in last)
         return (output.transpose(0, 1) if self.batch_first else output), tuple(last)
@@ -274,7 +450,7 @@ class Recurrent(nn.Module):
     def _begin(self, x: Tensor, states: Sequence[States] | None, *, single: bool) -> list[States]:
         B = x.shape[1]
         if states is None:
-            return [tuple(x.new_zeros(B, self.layer(k).hidden_size) for _ in self.cell.states) for k in self._all()]
+            return [self.layer(k).begin(x, B) for k in self._all()]
         if len(states) != len(self.layers) or any(len(one) != len(self.cell.states) for one in states):
             raise UsageError(
                 f"The states are {len(self.layers)} tuples (layers × directions) "
@@ -287,6 +463,45 @@ class Recurrent(nn.Module):
                 if tuple(state.shape) != expected:
                     raise UsageError(f"State {name} of layer {k} has shape {tuple(state.shape)}, not {expected}.")
         return begin
+
+    def _valid(self, x: Tensor, lengths: Tensor | Sequence[int]) -> Tensor:
+        """Ones as long as a sequence lasts: (T, B, 1)."""
+        T, B, _ = x.shape
+        ends = torch.as_tensor(lengths, device=x.device)
+        if ends.shape != (B,) or ends.is_floating_point() or ends.is_complex():
+            raise UsageError(f"The lengths are {B} whole numbers, one for each sequence.")
+        if not torch.compiler.is_compiling() and B and not (int(ends.min()) >= 1 and int(ends.max()) <= T):
+            raise UsageError(f"The lengths are from 1 to {T}, the steps of the input, not {ends.tolist()}.")
+        return (torch.arange(T, device=x.device)[:, None] < ends).to(x.dtype).unsqueeze(-1)
+
+    def _kept(self, x: Tensor, resets: Tensor, *, single: bool) -> Tensor:
+        """Zeros where states begin anew: (T, B, 1)."""
+        if single:
+            resets = resets.unsqueeze(1)
+        elif self.batch_first:
+            resets = resets.transpose(0, 1)
+        if resets.shape != x.shape[:2]:
+            raise UsageError(f"The resets have shape {tuple(resets.shape)}, not {tuple(x.shape[:2])}, time first.")
+        return 1 - (resets != 0).to(x.dtype).unsqueeze(-1)
+
+    def _others(self, given: Mapping[str, Tensor] | None, x: Tensor, *, single: bool) -> list[Tensor]:
+        """The cell's inputs after the first, (T, B, H)."""
+        names, given = self.cell.graph.inputs[1:], given or {}
+        if set(given) != set(names):
+            wanted = f"others={{{', '.join(f'{name!r}: …' for name in names)}}}" if names else "no others"
+            raise UsageError(f"{self.cell.name} takes {wanted}, and was given {', '.join(given) or 'none'}.")
+        if names and len(self.layers) > 1:
+            raise UsageError(
+                f"{self.cell.name} reads further inputs: build one layer of one direction, and stack them."
+            )
+        found = []
+        for name in names:
+            one = given[name]
+            one = one.unsqueeze(1) if single else one.transpose(0, 1) if self.batch_first else one
+            if one.shape != (*x.shape[:2], self.hidden_size[0]):
+                raise UsageError(f"The input {name} is shaped like the first, with {self.hidden_size[0]} entries.")
+            found.append(one)
+        return found
 
     def _all(self) -> range:
         return range(len(self.layers))

@@ -40,7 +40,7 @@ class Trial:
         record = {
             "graph": self.cell.graph.to_json()["nodes"],
             "outputs": self.cell.graph.outputs,
-            "bias": dict(self.cell.bias),
+            "weights": self.cell.fingerprint,
             "widths": self.widths,
             "seed": self.seed,
             "settings": asdict(self.settings),

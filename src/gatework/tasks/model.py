@@ -21,10 +21,11 @@ from gatework.data import Series, load
 from gatework.errors import DataError, EquationError, ModelError
 from gatework.graph import Cell
 from gatework.graph.build import from_json
+from gatework.graph.weights import Weight
 from gatework.tasks.forecaster import Forecaster
 from gatework.tasks.transform import Floats, Transform
 
-FORMAT = 1
+FORMAT = 2
 LARGEST = 10**6
 """No window and no layer of a sound model is larger."""
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
@@ -115,7 +116,7 @@ class Model:
                 "name": self.cell.name,
                 "title": self.cell.title,
                 "source": self.cell.source,
-                "bias": dict(self.cell.bias),
+                "weights": {key: weight.to_json() for key, weight in self.cell.weights.items()},
                 "graph": self.cell.graph.to_json(),
             },
             "widths": self.widths,
@@ -142,7 +143,7 @@ def load_model(folder: str | Path) -> Model:
             str(record["title"]),
             str(record["source"]),
             from_json(record["graph"]),
-            {str(name): float(value) for name, value in record["bias"].items()},
+            {str(key): Weight.from_json(one) for key, one in record["weights"].items()},
         )
         transform = Transform.from_json(config["transform"])
         widths = tuple(int(width) for width in config["widths"])

@@ -13,6 +13,7 @@ from gatework.cells import catalogue
 from gatework.errors import BackendError, EquationError, UsageError
 from gatework.kernels import Reference
 from gatework.kernels.cpu import engine, operator
+from valid_states import valid
 
 # Float32 on both sides, sums of at most some hundred numbers of order one: hundreds × 6e-8.
 CLOSE = {"rtol": 2e-5, "atol": 2e-5}
@@ -45,18 +46,23 @@ def assert_same(first, second, **close):
 
 
 def operands(cell, dtype=torch.float64, T=3, B=2, N=2, H=3, grad=True):
-    graph = catalogue[cell].graph
+    graph = catalogue[cell].graph.parts.core
     weights = [numbers(*one.sizes(N, H), seed=k, dtype=dtype) * 0.5 for k, one in enumerate(graph.parameters)]
-    states = [numbers(B, H, seed=90 + k, dtype=dtype) for k in range(len(graph.states))]
-    found = [numbers(T, B, N, seed=80, dtype=dtype), *states, *weights]
+    states = [valid(graph, numbers(B, H, seed=90 + k, dtype=dtype)) for k in range(len(graph.states))]
+    others = [numbers(T, B, H, seed=70 + k, dtype=dtype) for k in range(len(graph.inputs) - 1)]
+    found = [numbers(T, B, N, seed=80, dtype=dtype), *others, *states, *weights]
     return graph, [one.requires_grad_(grad) for one in found]
 
 
+def parts(graph, *rest):
+    """The inputs after the first, the states and the weights."""
+    more, count = len(graph.inputs) - 1, len(graph.states)
+    return list(rest[:more]), list(rest[more : more + count]), list(rest[more + count :])
+
+
 def run(graph, x, *rest):
-    states, weights = rest[: len(graph.states)], rest[len(graph.states) :]
-    training = torch.is_grad_enabled()
-    found = torch.ops.gatework.run(graph.record, x, list(states), list(weights), training)
-    return tuple(found[: 1 + len(states)])
+    found = torch.ops.gatework.run(graph.record, x, *parts(graph, *rest), torch.is_grad_enabled())
+    return tuple(found[: 1 + len(graph.states)])
 
 
 @pytest.mark.parametrize("cell", catalogue)
@@ -66,8 +72,7 @@ def test_gradients_are_those_of_finite_differences(cell):
 
 
 def run_eagerly(graph, x, *rest):
-    states, weights = rest[: len(graph.states)], rest[len(graph.states) :]
-    return tuple(operator.run(graph.record, x, list(states), list(weights), torch.is_grad_enabled()))
+    return tuple(operator.run(graph.record, x, *parts(graph, *rest), torch.is_grad_enabled()))
 
 
 @pytest.mark.parametrize("how", [run, run_eagerly])
@@ -90,8 +95,7 @@ def test_the_operator_and_the_way_around_its_bookkeeping_are_the_same(cell):
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_torch_finds_nothing_wrong_with_the_operator(cell):
     graph, (x, *rest) = operands(cell, dtype=torch.float32)
-    states, weights = rest[: len(graph.states)], rest[len(graph.states) :]
-    given = (graph.record, x, states, weights, True)
+    given = (graph.record, x, *parts(graph, *rest), True)
     torch.library.opcheck(torch.ops.gatework.run.default, given, atol=1e-5, rtol=1e-5)
 
 
@@ -327,14 +331,14 @@ def test_what_does_not_fit_is_refused_before_memory_is_read(wrong, way):
 def test_a_wrong_count_and_a_wrong_cell_are_refused():
     graph, (x, h, *weights) = operands("gru", dtype=torch.float32, grad=False)
     with pytest.raises(UsageError, match=r"^1 states and 9 weights were given for a cell of 1 and 10\.$"):
-        torch.ops.gatework.run(graph.record, x, [h], weights[:-1], False)
+        torch.ops.gatework.run(graph.record, x, [], [h], weights[:-1], False)
     with pytest.raises(EquationError):
-        torch.ops.gatework.run("{}", x, [h], weights, False)
+        torch.ops.gatework.run("{}", x, [], [h], weights, False)
 
 
 def test_what_a_backward_pass_reads_is_checked():
     graph, (x, h, *weights) = operands("gru", dtype=torch.float32, grad=False)
-    output, _, *kept = torch.ops.gatework.run(graph.record, x, [h], weights, True)
+    output, _, *kept = torch.ops.gatework.run(graph.record, x, [], [h], weights, True)
     wanted = [True] * (2 + len(weights))
     backward = torch.ops.gatework.run_backward
     for kept_, d, wishes in (
@@ -345,5 +349,5 @@ def test_what_a_backward_pass_reads_is_checked():
         ([output, *kept], [output, None], wanted[:-1]),
     ):
         with pytest.raises(UsageError):
-            backward(graph.record, x, [h], weights, kept_, d, wishes)
-    assert len(backward(graph.record, x, [h], weights, [output, *kept], [output, None], wanted)) == len(wanted)
+            backward(graph.record, x, [], [h], weights, kept_, d, wishes)
+    assert len(backward(graph.record, x, [], [h], weights, [output, *kept], [output, None], wanted)) == len(wanted)

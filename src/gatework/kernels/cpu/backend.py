@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,9 @@ from torch import Tensor
 
 from gatework.errors import BackendError
 from gatework.graph import Graph
+from gatework.graph.early import Split
 from gatework.kernels.cpu import host
+from gatework.kernels.reference import evaluate
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -25,7 +27,10 @@ class Cpu:
 
     def refusal(self, graph: Graph) -> str:
         """Why the back-end cannot run this graph; empty where it can."""
-        return host.refusal() or _refusal(graph)
+        why = host.refusal() or _refusal(graph)
+        if not why:
+            _ = graph.parts.core.record  # they are there by the time that a compiler traces `run`
+        return why
 
     def unfit(self, x: Tensor) -> str:
         """Why it cannot run on this tensor's device, or with its type; empty where it can."""
@@ -36,14 +41,23 @@ class Cpu:
         return "it is transformed by torch.func" if _is_transformed() else ""
 
     def run(
-        self, graph: Graph, parameters: Mapping[str, Tensor], x: Tensor, states: tuple[Tensor, ...]
+        self,
+        graph: Graph,
+        parameters: Mapping[str, Tensor],
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        others: Sequence[Tensor] = (),
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the cell along a sequence, as `Reference.run` does."""
         from gatework.kernels.cpu import operator  # it needs llvmlite, which `refusal` has found
 
-        weights = [parameters[one.key] for one in graph.parameters]
-        training = torch.is_grad_enabled() and any(one.requires_grad for one in (x, *states, *weights))
-        output, *last = operator.run(graph.record, x, states, weights, training)
+        found = graph.parts
+        if found.results:
+            others = [*others, *_early(graph, found, parameters, (x, *others), states[0].shape[-1])]
+        weights = [parameters[one.key] for one in found.core.parameters]
+        given = (x, *others, *states, *weights)
+        training = torch.is_grad_enabled() and any(one.requires_grad for one in given)
+        output, *last = operator.run(found.core.record, x, others, states, weights, training)
         return output, tuple(last)
 
 
@@ -52,10 +66,19 @@ def _refusal(graph: Graph) -> str:
     from gatework.graph.plan import plan
 
     try:
-        plan(graph)
+        plan(graph.parts.core)
     except BackendError as error:
         return str(error)
     return ""
+
+
+def _early(
+    graph: Graph, found: Split, parameters: Mapping[str, Tensor], inputs: Sequence[Tensor], H: int
+) -> list[Tensor]:
+    """What the early part gives, for the whole sequence: (T, B, H), or (B, H) where it comes from weights alone."""
+    values = evaluate(found.nodes, parameters, dict(zip(graph.inputs, inputs, strict=True)))
+    T, B, _ = inputs[0].shape
+    return [values[k].expand(*((T, B, H) if values[k].dim() > 1 else (B, H))) for k in found.results]
 
 
 def _is_transformed() -> Any:

@@ -10,7 +10,9 @@ from gatework.errors import UsageError
 from gatework.kernels.cpu.engine import Recurrence
 
 
-def check(cell: Recurrence, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+def check(
+    cell: Recurrence, x: Tensor, others: Sequence[Tensor], states: Sequence[Tensor], weights: Sequence[Tensor]
+) -> None:
     """Raise `UsageError` where a tensor has not the shape, the type or the device that the others ask for."""
     if x.dim() != 3 or not x.shape[0]:
         raise UsageError(f"The input has shape {tuple(x.shape)}: it must be (T, B, N), with T at least 1.")
@@ -23,6 +25,10 @@ def check(cell: Recurrence, x: Tensor, states: Sequence[Tensor], weights: Sequen
     if states[0].dim() != 2:
         raise UsageError(f"State {names[0]} has shape {tuple(states[0].shape)}: it must be (B, H).")
     H = states[0].shape[1]
+    if len(others) != len(cell.graph.inputs) - 1:
+        raise UsageError(f"{1 + len(others)} inputs were given for a cell of {len(cell.graph.inputs)}.")
+    for name, other in zip(cell.graph.inputs[1:], others, strict=True):
+        _same(f"The input {name}", other, x, (B, H) if other.dim() == 2 else (x.shape[0], B, H))
     for name, state in zip(names, states, strict=True):
         _same(f"State {name}", state, x, (B, H))
     for parameter, weight in zip(cell.graph.parameters, weights, strict=True):

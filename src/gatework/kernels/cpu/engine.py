@@ -15,7 +15,7 @@ from torch import Tensor
 from gatework.graph import Graph
 from gatework.graph.build import from_json
 from gatework.graph.loop import Keeping, Loop, Plan
-from gatework.graph.plan import plan, state_array
+from gatework.graph.plan import input_array, plan, state_array
 from gatework.kernels.cpu.build import Library, build
 from gatework.kernels.cpu.host import host
 from gatework.kernels.cpu.memory import POOL
@@ -118,17 +118,24 @@ def recurrence(record: str) -> Recurrence:
 
 
 def forward(
-    cell: Recurrence, weights: Sequence[Tensor], x: Tensor, states: Sequence[Tensor], *, training: bool
+    cell: Recurrence,
+    weights: Sequence[Tensor],
+    x: Tensor,
+    others: Sequence[Tensor],
+    states: Sequence[Tensor],
+    *,
+    training: bool,
 ) -> list[Tensor]:
     """Run a cell along (T, B, N): the first state at every step, all last states, and what a backward pass reads.
 
-    The weights are in the order of the graph. All tensors are contiguous and of one type.
+    `others` are the inputs after the first, (T, B, H), or (B, H) where one is the same at every step. The weights are
+    in the order of the graph. All tensors are contiguous and of one type.
     """
     T, B, _ = x.shape
     H = states[0].shape[1]
     graph = cell.graph
     output = x.new_empty(T, B, H)
-    arrays = {"x": x, "y": output}
+    arrays = {**_inputs(graph, x, others), "y": output}
     for k, (name, state) in enumerate(zip(graph.states, states, strict=True)):
         arrays[f"start:{name}"] = state
         if k:
@@ -147,7 +154,7 @@ def forward(
 class Wanted:
     """Which gradients are asked for."""
 
-    x: bool
+    inputs: Sequence[bool]
     states: bool
     weights: Sequence[bool]
 
@@ -156,34 +163,56 @@ def backward(
     cell: Recurrence,
     weights: Sequence[Tensor],
     x: Tensor,
+    others: Sequence[Tensor],
     states: Sequence[Tensor],
     kept: Sequence[Tensor],
     d_output: Tensor | None,
     d_last: Sequence[Tensor | None],
     wanted: Wanted,
-) -> tuple[Tensor | None, list[Tensor] | None, list[Tensor | None]]:
-    """The gradients of the input, of the first states and of the weights.
+) -> tuple[list[Tensor | None], list[Tensor] | None, list[Tensor | None]]:
+    """The gradients of the inputs, of the first states and of the weights.
 
     `kept` is the output of `forward` and what stands after the last states. `d_output` is (T, B, H), or (B, H) for
     the same gradient at every step.
     """
-    B, H = states[0].shape
+    (T, B, _), H = x.shape, states[0].shape[1]
     graph = cell.graph
     zeros = x.new_zeros(B, H)
     keys = ["y", *(state_array(graph, k) for k in range(1, len(states))), *cell.plan.kept]
-    arrays = {"x": x, "dy": zeros if d_output is None else d_output, **dict(zip(keys, kept, strict=True))}
+    arrays = {**_inputs(graph, x, others), **dict(zip(keys, kept, strict=True))}
+    arrays["dy"] = zeros if d_output is None else d_output
     for name, state, d_state in zip(graph.states, states, d_last, strict=True):
         arrays[f"start:{name}"] = state
         arrays[f"end:{name}"] = zeros if d_state is None else d_state
         arrays[f"begin:{name}"] = x.new_empty(B, H) if wanted.states else zeros
-    if "dx" in cell.plan.backward.arrays:
-        arrays["dx"] = torch.empty_like(x) if wanted.x else zeros
+    gradients = [input_array(graph, name, "dx") for name in graph.inputs]
+    for k, (name, want) in enumerate(zip(gradients, wanted.inputs, strict=True)):
+        if name in cell.plan.backward.arrays:
+            # One that nobody asked for is written to the same place at every step.
+            shape = ((T, B, H) if k else x.shape) if want else (B, H)
+            arrays[name] = x.new_empty(shape)
     d_weights = [
         torch.empty_like(weight) if want else None for weight, want in zip(weights, wanted.weights, strict=True)
     ]
     _run(cell, BACKWARD, arrays, weights, x, H, d_weights, wanted)
     begin = [arrays[f"begin:{name}"] for name in graph.states] if wanted.states else None
-    return arrays.get("dx", torch.zeros_like(x)) if wanted.x else None, begin, d_weights
+    d_inputs = [
+        _gradient(one, arrays.get(name)) if want else None
+        for one, name, want in zip((x, *others), gradients, wanted.inputs, strict=True)
+    ]
+    return d_inputs, begin, d_weights
+
+
+def _inputs(graph: Graph, x: Tensor, others: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The inputs by the names of their arrays."""
+    return {input_array(graph, name): one for name, one in zip(graph.inputs, (x, *others), strict=True)}
+
+
+def _gradient(one: Tensor, found: Tensor | None) -> Tensor:
+    """The gradient of an input, which is a sum over time where the input is the same at every step."""
+    if found is None:
+        return torch.zeros_like(one)
+    return found if found.dim() == one.dim() else found.sum(0)
 
 
 def _run(
@@ -222,7 +251,11 @@ def _run(
     values["packed"] = -(-packed.data_ptr() // 64) * 64
     values["sums"] = sums.data_ptr()
     if wanted:
-        values |= {"want dx": wanted.x, "want begin": wanted.states, "want sums": _masks(cell, kernel, gradients)}
+        values |= {
+            "want dx": wanted.inputs[0],
+            "want begin": wanted.states,
+            "want sums": _masks(cell, kernel, gradients),
+        }
     for name, pointer, step, stride, slots in made.arrays:
         tensor = arrays.get(name)
         if tensor is None:

@@ -110,6 +110,10 @@ def _abs(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     return _intrinsic(builder, "fabs", x)
 
 
+def _floor(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
+    return _intrinsic(builder, "floor", x)
+
+
 def _sqrt(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     return _intrinsic(builder, "sqrt", x)
 
@@ -289,6 +293,7 @@ LLVM: dict[Op, Callable[..., ir.Value]] = {
     Op.LOG: _log,
     Op.SQRT: _sqrt,
     Op.ABS: _abs,
+    Op.FLOOR: _floor,
     Op.WHERE: _where,
 }
 """What each operation is: from a builder and vectors to a vector of the same type."""

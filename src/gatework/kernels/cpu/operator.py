@@ -18,39 +18,50 @@ from gatework.kernels.cpu.engine import Recurrence, Wanted, backward, forward, r
 from gatework.kernels.reference import Reference
 
 _LIBRARY = torch.library.Library("gatework", "DEF")
-_LIBRARY.define("run(str cell, Tensor x, Tensor[] states, Tensor[] weights, bool training) -> Tensor[]")
 _LIBRARY.define(
-    "run_backward(str cell, Tensor x, Tensor[] states, Tensor[] weights, Tensor[] kept, Tensor?[] d_results, "
-    "bool[] wanted) -> Tensor[]"
+    "run(str cell, Tensor x, Tensor[] others, Tensor[] states, Tensor[] weights, bool training) -> Tensor[]"
+)
+_LIBRARY.define(
+    "run_backward(str cell, Tensor x, Tensor[] others, Tensor[] states, Tensor[] weights, Tensor[] kept, "
+    "Tensor?[] d_results, bool[] wanted) -> Tensor[]"
 )
 
 
 @torch.library.impl(_LIBRARY, "run", "CPU")
-def _run(cell: str, x: Tensor, states: list[Tensor], weights: list[Tensor], training: bool) -> list[Tensor]:
+def _run(
+    cell: str, x: Tensor, others: list[Tensor], states: list[Tensor], weights: list[Tensor], training: bool
+) -> list[Tensor]:
     """Run a cell, given as the record of its graph, along (T, B, N).
 
-    `weights` are in the order of the graph. Returns the first state at every step, (T, B, H), then all last states,
-    (B, H) each, and where `training` what the backward pass reads.
+    `others` are the inputs after the first, (T, B, H), or (B, H) where one is the same at every step. `weights` are in
+    the order of the graph. Returns the first state at every step, (T, B, H), then all last states, (B, H) each, and
+    where `training` what the backward pass reads.
     """
-    begin = [state.contiguous() for state in states]
     found = recurrence(cell)
-    check(found, x, states, weights)
+    check(found, x, others, states, weights)
     with torch.no_grad():
-        return forward(found, [w.contiguous() for w in weights], x.contiguous(), begin, training=training)
+        return forward(found, _dense(weights), x.contiguous(), _dense(others), _dense(states), training=training)
 
 
-def _run_fake(cell: str, x: Tensor, states: list[Tensor], weights: list[Tensor], training: bool) -> list[Tensor]:
+def _dense(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [one.contiguous() for one in tensors]
+
+
+def _run_fake(
+    cell: str, x: Tensor, others: list[Tensor], states: list[Tensor], weights: list[Tensor], training: bool
+) -> list[Tensor]:
     T, B, _ = x.shape
     H = states[0].shape[1]
-    others = len(states) - 1 + len(recurrence(cell).plan.kept) if training else 0
+    kept = len(states) - 1 + len(recurrence(cell).plan.kept) if training else 0
     last = [x.new_empty(B, H) for _ in states]
-    return [x.new_empty(T, B, H), *last, *(x.new_empty(T, B, H) for _ in range(others))]
+    return [x.new_empty(T, B, H), *last, *(x.new_empty(T, B, H) for _ in range(kept))]
 
 
 @torch.library.impl(_LIBRARY, "run_backward", "CPU")
 def _run_backward(
     cell: str,
     x: Tensor,
+    others: list[Tensor],
     states: list[Tensor],
     weights: list[Tensor],
     kept: list[Tensor],
@@ -59,23 +70,24 @@ def _run_backward(
 ) -> list[Tensor]:
     d_output, *d_last = d_results
     found = recurrence(cell)
-    check(found, x, states, weights)
+    check(found, x, others, states, weights)
     check_kept(found, x, states, kept, d_results)
-    if len(wanted) != 2 + len(weights):
-        raise UsageError(f"{len(wanted)} wishes were given for the input, the states and {len(weights)} weights.")
-    asked = Wanted(wanted[0], wanted[1], wanted[2:])
-    dx, d_states, d_weights = backward(
+    inputs = 1 + len(others)
+    if len(wanted) != inputs + 1 + len(weights):
+        raise UsageError(f"{len(wanted)} wishes were given for {inputs} inputs, the states and {len(weights)} weights.")
+    asked = Wanted(wanted[:inputs], wanted[inputs], wanted[inputs + 1 :])
+    d_inputs, d_states, d_weights = backward(
         found,
-        [weight.contiguous() for weight in weights],
+        _dense(weights),
         x.contiguous(),
-        [state.contiguous() for state in states],
-        [one.contiguous() for one in kept],
+        _dense(others),
+        _dense(states),
+        _dense(kept),
         _by_step(d_output),
         [None if one is None else one.contiguous() for one in d_last],
         asked,
     )
-    first = [] if dx is None else [dx]
-    return [*first, *(d_states or []), *(one for one in d_weights if one is not None)]
+    return [one for one in (*d_inputs, *(d_states or []), *d_weights) if one is not None]
 
 
 def _by_step(d_output: Tensor | None) -> Tensor | None:
@@ -88,104 +100,119 @@ def _by_step(d_output: Tensor | None) -> Tensor | None:
 def _run_backward_fake(
     cell: str,
     x: Tensor,
+    others: list[Tensor],
     states: list[Tensor],
     weights: list[Tensor],
     kept: list[Tensor],
     d_results: list[Tensor | None],
     wanted: list[bool],
 ) -> list[Tensor]:
-    first = [x.new_empty(x.shape)] if wanted[0] else []
-    begin = [state.new_empty(state.shape) for state in states] if wanted[1] else []
-    asked = [weight.new_empty(weight.shape) for weight, want in zip(weights, wanted[2:], strict=True) if want]
-    return [*first, *begin, *asked]
+    by_tensor = [*wanted[: 1 + len(others)], *[wanted[1 + len(others)]] * len(states), *wanted[2 + len(others) :]]
+    every = (x, *others, *states, *weights)
+    return [one.new_empty(one.shape) for one, want in zip(every, by_tensor, strict=True) if want]
 
 
-def run(record: str, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor], training: bool) -> list[Tensor]:
+def run(
+    record: str,
+    x: Tensor,
+    others: Sequence[Tensor],
+    states: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    training: bool,
+) -> list[Tensor]:
     """Run a cell: the output at every step and the last states.
 
     Where torch traces, this is the operator, which traces and exports can hold. Else the same functions are called
     without the operator's bookkeeping, which for short sequences takes more time than the kernel.
     """
     if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack():
-        results: list[Tensor] = torch.ops.gatework.run(record, x, list(states), list(weights), training)
+        results: list[Tensor] = torch.ops.gatework.run(record, x, list(others), list(states), list(weights), training)
         return results[: 1 + len(states)]
     if not training:
-        return _run(record, x, list(states), list(weights), training)
+        return _run(record, x, list(others), list(states), list(weights), training)
     found: tuple[Tensor, ...] = _Function.apply(  # type: ignore[no-untyped-call]
-        record, len(states), x, *states, *weights
+        record, len(others), len(states), x, *others, *states, *weights
     )
     return list(found[: 1 + len(states)])
+
+
+Gradients = tuple[list[Tensor | None], list[Tensor | None], list[Tensor | None]]
+"""Those of the inputs, of the states and of the weights."""
 
 
 class _Function(torch.autograd.Function):
     """The operator's derivative, with all tensors in a row."""
 
     @staticmethod
-    def forward(ctx: Any, record: str, count: int, x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
-        states, weights = list(rest[:count]), list(rest[count:])
-        results = _run(record, x, states, weights, True)
-        _remember(ctx, (record, x, states, weights, True), results)
+    def forward(ctx: Any, record: str, more: int, count: int, x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        others, states, weights = list(rest[:more]), list(rest[more : more + count]), list(rest[more + count :])
+        results = _run(record, x, others, states, weights, True)
+        _remember(ctx, (record, x, others, states, weights, True), results)
         return tuple(results)
 
     @staticmethod
     def backward(ctx: Any, *d_results: Tensor | None) -> tuple[Any, ...]:
-        _, _, want_x, *wanted = ctx.needs_input_grad
-        dx, d_states, d_weights = _gradients(
-            ctx, list(d_results), want_x, wanted[: ctx.states], wanted[ctx.states :], _run_backward
-        )
-        return (None, None, dx, *d_states, *d_weights)
+        _, _, _, *wanted = ctx.needs_input_grad
+        end = ctx.inputs + ctx.states
+        wishes = (wanted[: ctx.inputs], wanted[ctx.inputs : end], wanted[end:])
+        d_inputs, d_states, d_weights = _gradients(ctx, list(d_results), *wishes, _run_backward)
+        return (None, None, None, *d_inputs, *d_states, *d_weights)
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    cell, x, states, weights, _ = inputs
-    ctx.cell, ctx.states, ctx.weights = cell, len(states), len(weights)
+    cell, x, others, states, weights, _ = inputs
+    ctx.cell, ctx.inputs, ctx.states, ctx.weights = cell, 1 + len(others), len(states), len(weights)
     kept = output[1 + len(states) :]
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(*kept)
-    ctx.save_for_backward(x, *states, *weights, output[0], *kept)
+    ctx.save_for_backward(x, *others, *states, *weights, output[0], *kept)
 
 
 def _differentiate(ctx: Any, d_results: list[Tensor | None]) -> tuple[Any, ...]:
-    _, want_x, want_states, want_weights, _ = ctx.needs_input_grad
+    _, want_x, want_others, want_states, want_weights, _ = ctx.needs_input_grad
     backward = torch.ops.gatework.run_backward
-    dx, d_states, d_weights = _gradients(ctx, d_results, want_x, want_states, want_weights, backward)
-    return None, dx, d_states, d_weights, None
+    wishes = ([want_x, *want_others], want_states, want_weights)
+    d_inputs, d_states, d_weights = _gradients(ctx, d_results, *wishes, backward)
+    return None, d_inputs[0], d_inputs[1:], d_states, d_weights, None
 
 
 def _gradients(
     ctx: Any,
     d_results: list[Tensor | None],
-    want_x: bool,
+    want_inputs: Sequence[bool],
     want_states: Sequence[bool],
     want_weights: Sequence[bool],
     backward: Callable[..., list[Tensor]],
-) -> tuple[Tensor | None, list[Tensor | None], list[Tensor | None]]:
-    x, *rest = ctx.saved_tensors
-    states, weights = rest[: ctx.states], rest[ctx.states : ctx.states + ctx.weights]
-    kept = rest[ctx.states + ctx.weights :]
+) -> Gradients:
+    saved = iter(ctx.saved_tensors)
+    inputs, states, weights = ([next(saved) for _ in range(n)] for n in (ctx.inputs, ctx.states, ctx.weights))
     d_results = d_results[: 1 + ctx.states]
     if torch.is_grad_enabled():
-        return _through_reference(recurrence(ctx.cell), x, states, weights, d_results)
+        return _through_reference(recurrence(ctx.cell), inputs, states, weights, d_results)
+    x, *others = inputs
     any_state = any(want_states)
-    found = iter(backward(ctx.cell, x, states, weights, kept, d_results, [want_x, any_state, *want_weights]))
-    dx = next(found) if want_x else None
+    wanted = [*want_inputs, any_state, *want_weights]
+    found = iter(backward(ctx.cell, x, others, states, weights, list(saved), d_results, wanted))
+    d_inputs = [next(found) if want else None for want in want_inputs]
     d_states = [next(found) if any_state else None for _ in states]
-    return dx, d_states, [next(found) if want else None for want in want_weights]
+    return d_inputs, d_states, [next(found) if want else None for want in want_weights]
 
 
 def _through_reference(
-    cell: Recurrence, x: Tensor, states: list[Tensor], weights: list[Tensor], d_results: list[Tensor | None]
-) -> tuple[Tensor | None, list[Tensor | None], list[Tensor | None]]:
+    cell: Recurrence, inputs: list[Tensor], states: list[Tensor], weights: list[Tensor], d_results: list[Tensor | None]
+) -> Gradients:
     """The same gradients with a graph of their own, for second derivatives."""
     by_key = {one.key: weight for one, weight in zip(cell.graph.parameters, weights, strict=True)}
-    output, last = Reference().run(cell.graph, by_key, x, tuple(states))
+    x, *others = inputs
+    output, last = Reference().run(cell.graph, by_key, x, tuple(states), others)
     pairs = [(y, d) for y, d in zip((output, *last), d_results, strict=True) if d is not None and y.requires_grad]
-    inputs = [x, *states, *weights]
-    asked = [one for one in inputs if one.requires_grad]
+    every = [*inputs, *states, *weights]
+    asked = [one for one in every if one.requires_grad]
     outputs, arriving = [y for y, _ in pairs], [d for _, d in pairs]
     found = iter(torch.autograd.grad(outputs, asked, arriving, create_graph=True, allow_unused=True) if pairs else [])
-    every = [next(found, None) if one.requires_grad else None for one in inputs]
-    return every[0], every[1 : 1 + len(states)], every[1 + len(states) :]
+    gradients = [next(found, None) if one.requires_grad else None for one in every]
+    end = len(inputs) + len(states)
+    return gradients[: len(inputs)], gradients[len(inputs) : end], gradients[end:]
 
 
 torch.library.register_fake("gatework::run", _run_fake, lib=_LIBRARY)

@@ -1,0 +1,12 @@
+"""The long short-term memory without the state in its gates, which share what they forget and write."""
+
+from gatework.graph import W, b, cell, sigmoid
+
+
+@cell(source="Feng, Tung, Ahmed, Bengio & Hajimirsadeghi 2024, arXiv:2410.01201")
+def minlstm(x, h):
+    """Minimal long short-term memory for parallel scans."""
+    f = sigmoid(W.f @ x + b.f)
+    i = sigmoid(W.i @ x + b.i)
+    n = W.n @ x + b.n
+    return (f * h + i * n) / (f + i)

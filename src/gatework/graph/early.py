@@ -1,0 +1,90 @@
+"""What of a cell can be computed for the whole sequence before its loop begins, and has to be: it has another size.
+
+A loop over time works on vectors of H entries. Arithmetic on vectors of the input's size, `tanh(x)` or `mean(x)`,
+depends on no state; so it is done ahead, and the loop reads its results as further inputs. In a cell that adds its
+input to its states, the input itself is such a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from gatework.errors import BackendError
+from gatework.graph.graph import Graph, Node
+from gatework.graph.naming import Names
+from gatework.graph.ops import AHEAD, LEAVES, REDUCTIONS, Op
+from gatework.graph.shapes import Untyped, infer
+from gatework.graph.simplify import prune
+
+
+@dataclass(frozen=True)
+class Split:
+    """A cell in two parts.
+
+    `core` is the loop's: its inputs are those of the cell, then the results of the early part. `nodes` are what the
+    early part computes, and `results` the positions of its results in them.
+    """
+
+    core: Graph
+    nodes: tuple[Node, ...] = ()
+    results: tuple[int, ...] = ()
+
+
+def split(graph: Graph) -> Split:
+    """The two parts of a cell; `Graph.parts` keeps them.
+
+    Raises `BackendError` where a state is the result of the early part alone.
+    """
+    must = _must(graph)
+    first = next((k for k, node in enumerate(graph.nodes) if _is_first(graph, node)), -1)
+    results = [k for k in _used_outside(graph, must) if k in must]
+    if graph.square:
+        results.insert(0, first)
+    if not results:
+        return Split(graph)
+    if set(graph.outputs) & set(results):
+        raise BackendError("one of its states is set to a function of the input alone, whose size is the input's")
+    nodes, moved = prune(graph.nodes, results)
+    return Split(_core(graph, results), nodes, tuple(moved[k] for k in results))
+
+
+def _is_first(graph: Graph, node: Node) -> bool:
+    return node.op is Op.INPUT and node.name == graph.inputs[0]
+
+
+def _must(graph: Graph) -> set[int]:
+    """The nodes that no loop computes: they have N entries, or are made from such vectors, or no kernel has them."""
+    found, recurrent = set[int](), list[bool]()
+    for k, node in enumerate(graph.nodes):
+        recurrent.append(node.op is Op.STATE or any(recurrent[arg] for arg in node.args))
+        operand = node.args[-1] if node.args else -1
+        wide = node.shape == ("N",) and node.op not in LEAVES
+        reduced = node.op in REDUCTIONS and graph.nodes[operand].shape == ("N",)
+        ahead = node.op in AHEAD and not recurrent[k]
+        if wide or reduced or ahead or (node.op is Op.MATMUL and operand in found):
+            found.add(k)
+    return found
+
+
+def _used_outside(graph: Graph, must: set[int]) -> Iterable[int]:
+    used = {arg for k, node in enumerate(graph.nodes) if k not in must for arg in node.args}
+    return sorted(used.union(graph.outputs))
+
+
+def _core(graph: Graph, results: list[int]) -> Graph:
+    """The graph with the results as inputs."""
+    kept: list[Node] = list(graph.nodes)
+    names = Names([*graph.inputs, *graph.states, *(node.name for node in graph.nodes)])
+    given: list[str] = []
+    for k in results:
+        node = kept[k]
+        own = node.name if node.op not in LEAVES else names.give(f"{node.name}_entries")
+        given.append(own or names.give(f"early_{len(given)}"))
+        kept[k] = replace(node, op=Op.INPUT, args=(), name=given[-1], value=0.0)
+    inputs = (*graph.inputs, *given)
+    nodes, moved = prune(kept, graph.outputs)
+    outputs = tuple(moved[k] for k in graph.outputs)
+    shapes = infer([Untyped(node.op, node.args, node.name) for node in nodes], outputs, inputs, square=False)
+    typed = tuple(replace(node, shape=shape) for node, shape in zip(nodes, shapes, strict=True))
+    return Graph(typed, graph.states, outputs, inputs)

@@ -1,0 +1,81 @@
+"""What a layer adds to its cell at run time: the graph for what is asked, and the masks that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gatework.errors import UsageError
+from gatework.graph import Graph
+from gatework.graph.around import DROP, KEPT, VALID, ZONE, kept, recurrent_dropout, valid, zoneout
+
+Rates = Mapping[str, float]
+"""Probabilities by the name of a state or an equation."""
+
+
+@dataclass(frozen=True)
+class Around:
+    """The regularisation of a layer: probabilities of `zoneout` by state, of `dropout` by state or equation.
+
+    `weight_dropout` is the probability that an entry of a recurrent matrix is left out of a call (Merity, Keskar &
+    Socher 2018, arXiv:1708.02182), `weight_noise` the deviation of what is added to every weight (Graves 2011). All act
+    in training alone, but for zoneout, which afterwards takes the mean of its masks.
+    """
+
+    zoneout: Rates = field(default_factory=dict)
+    dropout: Rates = field(default_factory=dict)
+    weight_dropout: float = 0.0
+    weight_noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        rates = {**_named("zoneout", self.zoneout), **_named("recurrent dropout", self.dropout)}
+        for what, rate in {**rates, "weight dropout": self.weight_dropout}.items():
+            if not 0 <= rate < 1:
+                raise UsageError(f"The {what} is a probability from 0 to below 1, not {rate:g}.")
+        if not 0 <= self.weight_noise < float("inf"):
+            raise UsageError(f"The weight noise is a deviation, zero or more, not {self.weight_noise:g}.")
+
+    def graph(self, graph: Graph, *, training: bool, ending: bool, resetting: bool, initial: bool) -> Graph:
+        """A cell's graph with what is asked around it; `ending` sequences have lengths. Raises `EquationError`."""
+        if training and self.dropout:
+            graph = recurrent_dropout(graph, self.dropout)
+        if self.zoneout:
+            graph = zoneout(graph, self.zoneout)
+        # After these, which read states: what they read begins anew as well.
+        if resetting:
+            graph = kept(graph, initial=initial)
+        return valid(graph) if ending else graph
+
+    def masks(
+        self, names: tuple[str, ...], x: Tensor, H: int, *, training: bool, given: Mapping[str, Tensor]
+    ) -> list[Tensor]:
+        """What the added inputs hold, for a sequence (T, B, N); `given` are those that the caller has, (T, B, 1)."""
+        T, B, _ = x.shape
+        found = []
+        for name in names:
+            kind, _, of = name.partition("_")
+            if name in (VALID, KEPT):
+                found.append(given[name].expand(T, B, H))
+            elif kind == ZONE:
+                keep = 1 - self.zoneout[of]
+                found.append(torch.bernoulli(x.new_full((T, B, H), keep)) if training else x.new_full((B, H), keep))
+            else:
+                assert kind == DROP, f"nothing is known of the input {name}"
+                keep = 1 - self.dropout[of]
+                found.append(torch.bernoulli(x.new_full((B, H), keep)) / keep)
+        return found
+
+    def disturbed(self, key: str, weight: Tensor) -> Tensor:
+        """A weight as a call in training sees it."""
+        if self.weight_noise:
+            weight = weight + self.weight_noise * torch.randn_like(weight)
+        if self.weight_dropout and key.startswith("U"):
+            weight = torch.nn.functional.dropout(weight, self.weight_dropout)
+        return weight
+
+
+def _named(what: str, rates: Rates) -> dict[str, float]:
+    return {f"{what} of {name}": rate for name, rate in rates.items()}
