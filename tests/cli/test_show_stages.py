@@ -13,13 +13,13 @@ from gatework.kernels.cpu import host
 
 compiles = pytest.mark.skipif(bool(host.refusal()), reason="compiled kernels cannot run here")
 
-CENTERED = """\
-from gatework.graph import U, W, b, cell, mean, tanh
+TURNING = """\
+from gatework.graph import U, W, b, cell, cos, tanh
 
 
 @cell
-def centered(x, h):
-    return tanh(W.n @ (x - mean(x)) + U.n @ h + b.n)
+def turning(x, h):
+    return tanh(W.n @ x + U.n @ cos(h) + b.n)
 """
 
 
@@ -30,9 +30,9 @@ def shown(*arguments):
 
 
 @pytest.fixture
-def centered(tmp_path):
-    (tmp_path / "mine.py").write_text(CENTERED)
-    return f"{tmp_path}/mine.py:centered"
+def turning(tmp_path):
+    (tmp_path / "mine.py").write_text(TURNING)
+    return f"{tmp_path}/mine.py:turning"
 
 
 def test_the_gradient_is_in_the_notation_of_the_equations():
@@ -95,18 +95,18 @@ def test_the_code_begins_with_its_equations():
     assert code != shown("mgu", "--stage", "cpu", "--direction", "inference", "--sizes", "64,60,16,101")
 
 
-def test_a_cell_without_a_plan_is_refused(centered, capsys):
-    assert status(["show", centered, "--stage", "plan"]) == 2
-    sentence = "There is no plan for centered: it takes the mean of the input"
+def test_a_cell_without_a_plan_is_refused(turning, capsys):
+    assert status(["show", turning, "--stage", "plan"]) == 2
+    sentence = "There is no plan for turning: it takes the cosine of a state"
     assert capsys.readouterr().err == f"gatework: {sentence}; the back-end reference runs it.\n"
-    assert "d_W_n = Σ d_a_nₜ v_1ₜᵀ" in shown(centered, "--stage", "gradient")
+    assert "d_W_n = Σ d_a_nₜ xₜᵀ" in shown(turning, "--stage", "gradient")
 
 
 @compiles
-def test_a_cell_without_a_kernel_is_refused(centered, capsys):
-    assert status(["show", centered, "--stage", "cpu"]) == 2
+def test_a_cell_without_a_kernel_is_refused(turning, capsys):
+    assert status(["show", turning, "--stage", "cpu"]) == 2
     error = capsys.readouterr().err
-    assert error == "gatework: The back-end cpu cannot run this cell: it takes the mean of the input.\n"
+    assert error == "gatework: The back-end cpu cannot run this cell: it takes the cosine of a state.\n"
 
 
 def test_a_host_without_kernels_says_so(monkeypatch, capsys):

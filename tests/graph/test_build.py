@@ -63,7 +63,7 @@ DAMAGE = {
     "an equation named as a state": (lambda one: change(one, "i", name="c"), "a name is that of two nodes"),
     "states exchanged": (lambda one: one["states"].reverse(), "the name of the input or of another state"),
     "an unknown state": (lambda one: one.update(states=["h", "q"]), "its states are not those of its nodes"),
-    "one state twice": (lambda one: one.update(states=["h", "h"]), "its states are not those of its nodes"),
+    "one state twice": (lambda one: one.update(states=["h", "h"]), "an input or a state has the name of another"),
     "a nameless state": (lambda one: one.update(states=["h", None]), "a state has no name"),
     "a state less": (lambda one: one["states"].pop(), "its states and outputs do not match"),
     "no input": (no_input, "its inputs and its states are not those of its nodes"),

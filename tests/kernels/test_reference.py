@@ -7,6 +7,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from gatework.cells import catalogue
 from gatework.graph import U, W, absolute, b, cell, exp, log, maximum, mean, minimum, p, sigmoid, softplus, sqrt, tanh
 from gatework.kernels import Reference
+from valid_states import valid
 
 T, B, N, H = 3, 2, 2, 3
 RUN, RECORD = Reference().run, Reference().record
@@ -44,13 +45,15 @@ CELLS = {**catalogue, "everything": everything, "constant_gate": constant_gate, 
 def draw(name, *, T=T, B=B, N=N, H=H, grad=False, dtype=torch.float64):
     """A graph, its random weights, an input and states: everything differs from everything."""
     graph = CELLS[name].graph
+    N = H if graph.square else N
     generator = torch.Generator().manual_seed(3)
 
     def normal(*shape):
         return torch.randn(shape, dtype=dtype, generator=generator).requires_grad_(grad)
 
     weights = {one.key: normal(*one.sizes(N, H)) for one in graph.parameters}
-    return graph, weights, normal(T, B, N), tuple(normal(B, H) for _ in graph.states)
+    states = (valid(graph, normal(B, H).detach()).requires_grad_(grad) for _ in graph.states)
+    return graph, weights, normal(T, B, N), tuple(states)
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -7,13 +7,17 @@ from gatework.errors import UsageError
 from gatework.study.budget import TOLERANCE, widths_for
 from gatework.tasks.forecaster import Forecaster, count
 
+NOT_SQUARE = [name for name, cell in catalogue.items() if not cell.graph.square]
 
-@pytest.mark.parametrize("name", list(catalogue))
+
+@pytest.mark.parametrize("name", NOT_SQUARE)
 @pytest.mark.parametrize("budget", [5_000, 20_000, 100_000])
 @pytest.mark.parametrize(("inputs", "horizon"), [(1, 1), (1, 24), (8, 1)])
 def test_two_layers_come_within_one_per_cent(name, budget, inputs, horizon):
     widths = widths_for(catalogue[name], inputs, horizon, budget, depth=2)
-    made = sum(one.numel() for one in Forecaster(name, inputs, widths, horizon).parameters())
+    network = Forecaster(name, inputs, widths, horizon)
+    absent = sum(int((~one).sum()) for key, one in network.named_buffers() if key.endswith("_mask"))
+    made = sum(one.numel() for one in network.parameters()) - absent
     assert abs(made - budget) <= TOLERANCE * budget
 
 

@@ -52,12 +52,15 @@ def bench(as_json: bool, out: Path | None, **settings: Any) -> None:
     aside = redirect_stdout(sys.stderr) if as_json else nullcontext()
     with aside, Progress(quiet=as_json) as progress:
         record = measure(_request(**settings), command=_command(), listener=progress)
-    if out is not None:
-        out.write_text(page(record), encoding="utf-8")
     if as_json:
         click.echo(json.dumps(plain(record), indent=1, ensure_ascii=False))
     else:
         show_summary(record, out)
+    if out is not None:  # after the minutes that it took, what was measured is shown whatever happens now
+        try:
+            out.write_text(page(record), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"The page could not be written to {out}: {error.strerror}.") from error
 
 
 def _request(

@@ -55,11 +55,17 @@ def status(arguments: Sequence[str] | None = None) -> int:
     except GateworkError as error:
         return _refuse(str(error))
     except click.Abort:
-        return _interrupted()
+        return _interrupted(arguments)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "gatework"
+        return _refuse(f"{error.format_message().rstrip('.')}: `{where} --help` says what there is")
     except click.ClickException as error:
         return _refuse(error.format_message())
     except KeyboardInterrupt:
-        return _interrupted()
+        return _interrupted(arguments)
     except BrokenPipeError:
         # Whoever read the output has gone, as `head` does: there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -76,6 +82,8 @@ def _refuse(sentence: str) -> int:
     return USAGE
 
 
-def _interrupted() -> int:
-    click.echo("gatework: Interrupted: the same command goes on where it stopped.", err=True)
+def _interrupted(arguments: Sequence[str] | None) -> int:
+    command = next((one for one in (sys.argv[1:] if arguments is None else arguments) if not one.startswith("-")), "")
+    more = ": the same command goes on where it stopped" if command == "compare" else ""
+    click.echo(f"gatework: Interrupted{more}.", err=True)
     return INTERRUPTED

@@ -80,7 +80,7 @@ class Choice:
 
         Under autocast it is computed in the type of its weights, where that is no less than float32.
         """
-        kind = next(iter(parameters.values())).dtype
+        kind = next((one.dtype for one in parameters.values()), x.dtype)
         if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and kind in (torch.float32, torch.float64):
             with torch.autocast("cpu", enabled=False):
                 begin, more = tuple(one.to(kind) for one in states), [one.to(kind) for one in others]

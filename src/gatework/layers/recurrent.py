@@ -79,7 +79,8 @@ class RecurrentLayer(nn.Module):
     @property
     def kernel(self) -> str:
         """The name of the back-end that runs this layer, on the device and in the type of its weights."""
-        return self._backend.pick(next(self.parameters())).name
+        weights = [getattr(self, _attribute(one.key)) for one in self.cell.graph.parameters]
+        return self._backend.pick(weights[0] if weights else torch.empty(0)).name
 
     def weights(self) -> dict[str, Tensor]:
         """The weights under the keys of the equations, `"W.f"`; entries that are not there are zero."""
@@ -364,6 +365,7 @@ class Recurrent(nn.Module):
 
         Raises `UsageError` where the shapes do not fit.
         """
+        self._check_type(x)
         single = x.dim() == 2
         if x.dim() not in (2, 3) or x.shape[-1] != self.input_size:
             axes = "B, T" if self.batch_first else "T, B"
@@ -404,6 +406,17 @@ class Recurrent(nn.Module):
             return output.squeeze(1), tuple(tuple(state.squeeze(0) for state in one) for one in last)
         return (output.transpose(0, 1) if self.batch_first else output), tuple(last)
 
+    def _check_type(self, x: Tensor) -> None:
+        if not isinstance(x, Tensor):
+            raise UsageError(f"The input is a {type(x).__name__}: it must be a tensor.")
+        kinds = {one.dtype for one in self.parameters()}
+        cast = x.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(x.device.type)
+        if not cast and kinds and x.dtype not in kinds:
+            ours, theirs = (str(one).removeprefix("torch.") for one in (next(iter(kinds)), x.dtype))
+            raise UsageError(
+                f"The input is {theirs} and the layer {ours}: convert one of them, as with x.to(torch.{ours})."
+            )
+
     def step(self, x: Tensor, states: Sequence[States] | None = None) -> tuple[Tensor, tuple[States, ...]]:
         """Advance one time step, as a stream comes in.
 
@@ -419,6 +432,7 @@ class Recurrent(nn.Module):
         >>> output.shape
         torch.Size([2, 8])
         """
+        self._check_type(x)
         if self.directions == 2:
             raise UsageError("A layer of both directions reads a sequence from its end too: it cannot go step by step.")
         if x.dim() not in (1, 2) or x.shape[-1] != self.input_size:
@@ -451,7 +465,8 @@ class Recurrent(nn.Module):
         B = x.shape[1]
         if states is None:
             return [self.layer(k).begin(x, B) for k in self._all()]
-        if len(states) != len(self.layers) or any(len(one) != len(self.cell.states) for one in states):
+        fits = all(isinstance(one, Sequence) and len(one) == len(self.cell.states) for one in states)
+        if len(states) != len(self.layers) or not fits:
             raise UsageError(
                 f"The states are {len(self.layers)} tuples (layers × directions) "
                 f"of {len(self.cell.states)} tensors each."

@@ -67,12 +67,8 @@ class TorchCompatible(nn.RNNBase):
             raise UsageError("A recurrent projection (proj_size) is not supported by this layer yet: leave it out.")
         super().__init__(mode, *args, **kwargs)
         self._layout = LAYOUTS[mode]
+        self.cell: Cell = catalogue[self._layout.cell]
         self._backend = choose(backend, self.cell.graph)
-
-    @property
-    def cell(self) -> Cell:
-        """The cell of the catalogue whose equations are run."""
-        return catalogue[LAYOUTS[self.mode].cell]
 
     @property
     def kernel(self) -> str:

@@ -94,6 +94,9 @@ def _cells(options: Options) -> dict[str, Cell]:
         cell = find(one)
         if cell.name in RESERVED:
             raise UsageError(f"A cell cannot be called {cell.name!r}, a column of forecasts.csv: give it another name.")
+        if cell.graph.square or len(cell.graph.inputs) > 1:
+            why = "as many inputs as units" if cell.graph.square else f"further inputs ({cell.graph.inputs[1]})"
+            raise UsageError(f"{cell.name} needs {why}, which a table has not: leave it out of --cells.")
         if cell.name in cells:
             raise UsageError(f"Two cells are called {cell.name}: give one of them another name.")
         cells[cell.name] = cell

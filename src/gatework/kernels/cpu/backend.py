@@ -13,7 +13,7 @@ from torch import Tensor
 from gatework.errors import BackendError
 from gatework.graph import Graph
 from gatework.graph.early import Split
-from gatework.kernels.cpu import host
+from gatework.kernels.cpu import host, operator
 from gatework.kernels.reference import evaluate
 
 DTYPES = (torch.float32, torch.float64)
@@ -38,6 +38,8 @@ class Cpu:
             return f"it runs on the CPU, not on {x.device.type}"
         if x.dtype not in DTYPES:
             return f"it computes in float32 and float64, not in {str(x.dtype).removeprefix('torch.')}"
+        if not torch.compiler.is_compiling() and torch._C._is_tracing():
+            return "torch.jit traces it, which keeps no operator of ours: use torch.export"
         return "it is transformed by torch.func" if _is_transformed() else ""
 
     def run(
@@ -49,8 +51,6 @@ class Cpu:
         others: Sequence[Tensor] = (),
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the cell along a sequence, as `Reference.run` does."""
-        from gatework.kernels.cpu import operator  # it needs llvmlite, which `refusal` has found
-
         found = graph.parts
         if found.results:
             others = [*others, *_early(graph, found, parameters, (x, *others), states[0].shape[-1])]

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from gatework.kernels.cpu.forking import AtFork
 from gatework.kernels.cpu.host import Host
 
 T = TypeVar("T")
@@ -46,9 +47,19 @@ _MAGIC = b"gatework"
 _OURS = re.compile(r"[0-9a-f]{64}\.(kernel|[0-9a-f]{16}\.part)")
 _DEFINED = re.compile(r'^[ \t]*define (?!internal |private )[^@\n]*@"?([\w.$-]+)"?\(', re.MULTILINE)
 
-_lock = threading.Lock()
+
+class Locks(AtFork):
+    """`libraries` is held while these and what is being built are looked through."""
+
+    def renew(self) -> None:
+        """As at the beginning: nothing is being built."""
+        self.libraries = threading.Lock()
+        _running.clear()
+
+
 _libraries: weakref.WeakValueDictionary[str, Library] = weakref.WeakValueDictionary()
 _running: dict[str, Future[Library]] = {}
+LOCKS = Locks()
 _state = ""
 
 
@@ -75,25 +86,32 @@ def build(ir_text: str, host: Host, *, cache: Path | Literal["default"] | None =
     them. `cache` is the folder on disk, None for none. Raises `RuntimeError`, with LLVM's words, where the IR is wrong.
     """
     key = fingerprint(ir_text, host)
-    with _lock:
-        found = _libraries.get(key)
-        if found is not None:
-            return found
-        mine = key not in _running
-        future = _running.setdefault(key, Future())
-    if not mine:
-        return future.result()
+    future: Future[Library] = Future()
+    while True:
+        with LOCKS.libraries:
+            found = _libraries.get(key)
+            if found is not None:
+                return found
+            other = _running.setdefault(key, future)
+        if other is future:
+            break
+        error = other.exception()
+        if error is None:
+            return other.result()
+        if isinstance(error, Exception):
+            raise error  # the same text is as wrong here
+        # Whoever was at it has been interrupted, and this thread has not.
     try:
         library = _load(key, ir_text, host, _default_folder() if cache == "default" else cache)
-        with _lock:
+        with LOCKS.libraries:
             _libraries[key] = library
         future.set_result(library)
     except BaseException as error:
         future.set_exception(error)
         raise
     finally:
-        with _lock:
-            del _running[key]
+        with LOCKS.libraries:
+            _running.pop(key, None)
     return library
 
 
@@ -123,11 +141,16 @@ def _load(key: str, ir_text: str, host: Host, folder: Path | None) -> Library:
     """From disk, or else compiled and stored."""
     start = time.perf_counter()
     code = _fetch(folder, key)
-    cached = code is not None
-    if code is None:
+    names = _DEFINED.findall(ir_text)
+    linked = None
+    if code is not None:
+        with contextlib.suppress(RuntimeError):  # what lies there is no code: it is made again
+            linked = _link(code, names, host)
+    cached = linked is not None
+    if linked is None:
         code = _compile(ir_text, host)
         _store(folder, key, code)
-    linked = _link(code, _DEFINED.findall(ir_text), host)
+        linked = _link(code, names, host)
     return Library(time.perf_counter() - start, cached, linked)
 
 
@@ -220,7 +243,7 @@ def _default_folder() -> Path | None:
     """The folder that the environment names, or the system's for what can be made again; None where there is none."""
     chosen = os.environ.get("GATEWORK_CACHE")
     if chosen is not None:
-        return Path(chosen) if chosen else None
+        return Path(chosen).expanduser() if chosen else None
     caches = os.environ.get("XDG_CACHE_HOME", "")
     if sys.platform == "darwin":
         caches = os.path.expanduser("~/Library/Caches")

@@ -17,6 +17,7 @@ from gatework.graph.build import from_json
 from gatework.graph.loop import Keeping, Loop, Plan
 from gatework.graph.plan import input_array, plan, state_array
 from gatework.kernels.cpu.build import Library, build
+from gatework.kernels.cpu.forking import AtFork
 from gatework.kernels.cpu.host import host
 from gatework.kernels.cpu.memory import POOL
 from gatework.kernels.cpu.panels import Sizes, pack
@@ -41,6 +42,17 @@ WORTH = 1 << 21
 """Multiply-adds below which a second thread costs more than it brings."""
 
 
+class Locks(AtFork):
+    """`kernels` is held while one is made."""
+
+    def renew(self) -> None:
+        """As at the beginning."""
+        self.kernels = threading.RLock()
+
+
+LOCKS = Locks()
+
+
 @dataclass(frozen=True)
 class Compiled:
     """A kernel in memory.
@@ -63,7 +75,6 @@ class Recurrence:
     graph: Graph
     plan: Plan
     _kernels: dict[tuple[str, int, int, int, int], Compiled] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @functools.cached_property
     def keys(self) -> tuple[str, ...]:
@@ -75,7 +86,7 @@ class Recurrence:
         key = (which, N, H, bits, rows)
         found = self._kernels.get(key)
         if found is None:
-            with self._lock:
+            with LOCKS.kernels:
                 found = self._kernels.get(key) or self._compile(*key)
                 self._kernels[key] = found
         return found

@@ -123,8 +123,9 @@ def _relu(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
 
 
 def _where(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
+    # As torch has it for relu, NaN is not known to be negative, and lets a gradient through.
     zero = constant(a.type, 0.0)
-    return builder.select(builder.fcmp_ordered(">", a, zero), b, zero)
+    return builder.select(builder.fcmp_unordered(">", a, zero), b, zero)
 
 
 def _clamp(builder: ir.IRBuilder, x: ir.Value, low: float, high: float) -> ir.Value:

@@ -2,20 +2,25 @@
 
 The cell travels with the call as text, so that an exported program needs nothing but this package. Derivatives of the
 gradient are taken through the reference.
+
+The operators are there as soon as the package is imported, so that an exported program finds them. What compiles, and
+with it llvmlite, is imported when one is first run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from gatework.errors import UsageError
-from gatework.kernels.cpu.checks import check, check_kept
-from gatework.kernels.cpu.engine import Recurrence, Wanted, backward, forward, recurrence
 from gatework.kernels.reference import Reference
+
+if TYPE_CHECKING:
+    from gatework.kernels.cpu.engine import Recurrence
 
 _LIBRARY = torch.library.Library("gatework", "DEF")
 _LIBRARY.define(
@@ -37,19 +42,25 @@ def _run(
     the order of the graph. Returns the first state at every step, (T, B, H), then all last states, (B, H) each, and
     where `training` what the backward pass reads.
     """
-    found = recurrence(cell)
-    check(found, x, others, states, weights)
+    from gatework.kernels.cpu import checks, engine
+
+    found = engine.recurrence(cell)
+    checks.check(found, x, others, states, weights)
     with torch.no_grad():
-        return forward(found, _dense(weights), x.contiguous(), _dense(others), _dense(states), training=training)
+        (first,) = _dense([x])
+        return engine.forward(found, _dense(weights), first, _dense(others), _dense(states), training=training)
 
 
 def _dense(tensors: Sequence[Tensor]) -> list[Tensor]:
-    return [one.contiguous() for one in tensors]
+    """The numbers as they lie in memory: row after row, and no sign that is only noted."""
+    return [(one.resolve_neg() if one.is_neg() else one).contiguous() for one in tensors]
 
 
 def _run_fake(
     cell: str, x: Tensor, others: list[Tensor], states: list[Tensor], weights: list[Tensor], training: bool
 ) -> list[Tensor]:
+    from gatework.kernels.cpu.engine import recurrence
+
     T, B, _ = x.shape
     H = states[0].shape[1]
     kept = len(states) - 1 + len(recurrence(cell).plan.kept) if training else 0
@@ -68,23 +79,25 @@ def _run_backward(
     d_results: list[Tensor | None],
     wanted: list[bool],
 ) -> list[Tensor]:
+    from gatework.kernels.cpu import checks, engine
+
     d_output, *d_last = d_results
-    found = recurrence(cell)
-    check(found, x, others, states, weights)
-    check_kept(found, x, states, kept, d_results)
+    found = engine.recurrence(cell)
+    checks.check(found, x, others, states, weights)
+    checks.check_kept(found, x, states, kept, d_results)
     inputs = 1 + len(others)
     if len(wanted) != inputs + 1 + len(weights):
         raise UsageError(f"{len(wanted)} wishes were given for {inputs} inputs, the states and {len(weights)} weights.")
-    asked = Wanted(wanted[:inputs], wanted[inputs], wanted[inputs + 1 :])
-    d_inputs, d_states, d_weights = backward(
+    asked = engine.Wanted(wanted[:inputs], wanted[inputs], wanted[inputs + 1 :])
+    d_inputs, d_states, d_weights = engine.backward(
         found,
         _dense(weights),
-        x.contiguous(),
+        _dense([x])[0],
         _dense(others),
         _dense(states),
         _dense(kept),
         _by_step(d_output),
-        [None if one is None else one.contiguous() for one in d_last],
+        [None if one is None else _dense([one])[0] for one in d_last],
         asked,
     )
     return [one for one in (*d_inputs, *(d_states or []), *d_weights) if one is not None]
@@ -94,7 +107,8 @@ def _by_step(d_output: Tensor | None) -> Tensor | None:
     """The gradient of the output, without a copy for every step where it is the same for all, as after a sum."""
     if d_output is None or not d_output.numel():
         return None
-    return d_output[0].contiguous() if d_output.stride(0) == 0 else d_output.contiguous()
+    (found,) = _dense([d_output[0] if d_output.stride(0) == 0 else d_output])
+    return found
 
 
 def _run_backward_fake(
@@ -125,22 +139,31 @@ def run(
     Where torch traces, this is the operator, which traces and exports can hold. Else the same functions are called
     without the operator's bookkeeping, which for short sequences takes more time than the kernel.
     """
-    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack():
+    if (
+        torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack()
+        or not _plain((x, *others, *states, *weights))
+    ):
         results: list[Tensor] = torch.ops.gatework.run(record, x, list(others), list(states), list(weights), training)
         return results[: 1 + len(states)]
     if not training:
         return _run(record, x, list(others), list(states), list(weights), training)
-    found: tuple[Tensor, ...] = _Function.apply(  # type: ignore[no-untyped-call]
+    found: tuple[Tensor, ...] = _Compiled.apply(  # type: ignore[no-untyped-call]
         record, len(others), len(states), x, *others, *states, *weights
     )
     return list(found[: 1 + len(states)])
+
+
+def _plain(tensors: Iterable[Tensor]) -> bool:
+    """Whether these are tensors of torch itself, with memory of their own."""
+    return all(type(one) in (Tensor, Parameter) for one in tensors)
 
 
 Gradients = tuple[list[Tensor | None], list[Tensor | None], list[Tensor | None]]
 """Those of the inputs, of the states and of the weights."""
 
 
-class _Function(torch.autograd.Function):
+class _Compiled(torch.autograd.Function):
     """The operator's derivative, with all tensors in a row."""
 
     @staticmethod
@@ -187,7 +210,9 @@ def _gradients(
     saved = iter(ctx.saved_tensors)
     inputs, states, weights = ([next(saved) for _ in range(n)] for n in (ctx.inputs, ctx.states, ctx.weights))
     d_results = d_results[: 1 + ctx.states]
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() or any(_is_batched(one) for one in d_results):
+        from gatework.kernels.cpu.engine import recurrence
+
         return _through_reference(recurrence(ctx.cell), inputs, states, weights, d_results)
     x, *others = inputs
     any_state = any(want_states)
@@ -201,7 +226,27 @@ def _gradients(
 def _through_reference(
     cell: Recurrence, inputs: list[Tensor], states: list[Tensor], weights: list[Tensor], d_results: list[Tensor | None]
 ) -> Gradients:
-    """The same gradients with a graph of their own, for second derivatives."""
+    """The same gradients from the reference: with a graph of their own where second derivatives may be asked for."""
+    further = torch.is_grad_enabled()
+    with torch.enable_grad():
+        return _referred(cell, inputs, states, weights, d_results, further=further)
+
+
+def _is_batched(d: Tensor | None) -> bool:
+    """Whether this stands for many gradients at once."""
+    kinds = torch._C._functorch
+    return d is not None and bool(kinds.is_batchedtensor(d) or kinds.is_legacy_batchedtensor(d))
+
+
+def _referred(
+    cell: Recurrence,
+    inputs: list[Tensor],
+    states: list[Tensor],
+    weights: list[Tensor],
+    d_results: list[Tensor | None],
+    *,
+    further: bool,
+) -> Gradients:
     by_key = {one.key: weight for one, weight in zip(cell.graph.parameters, weights, strict=True)}
     x, *others = inputs
     output, last = Reference().run(cell.graph, by_key, x, tuple(states), others)
@@ -209,7 +254,9 @@ def _through_reference(
     every = [*inputs, *states, *weights]
     asked = [one for one in every if one.requires_grad]
     outputs, arriving = [y for y, _ in pairs], [d for _, d in pairs]
-    found = iter(torch.autograd.grad(outputs, asked, arriving, create_graph=True, allow_unused=True) if pairs else [])
+    found = iter(
+        torch.autograd.grad(outputs, asked, arriving, create_graph=further, allow_unused=True) if pairs else []
+    )
     gradients = [next(found, None) if one.requires_grad else None for one in every]
     end = len(inputs) + len(states)
     return gradients[: len(inputs)], gradients[len(inputs) : end], gradients[end:]

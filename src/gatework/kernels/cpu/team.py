@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from typing import Any
 import torch
 
 from gatework.kernels.cpu.build import Library
+from gatework.kernels.cpu.forking import AtFork
 
 _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 Parallel = Callable[[int, int, int], None]
@@ -66,9 +66,10 @@ class Team:
             entry.collect(address)
 
 
-def _forget() -> None:
-    """A forked process has none of its parent's threads."""
-    team.cache_clear()
+class _Threads(AtFork):
+    def renew(self) -> None:
+        """A forked process has none of its parent's threads."""
+        team.cache_clear()
 
 
 @functools.cache
@@ -112,5 +113,4 @@ def _python() -> Parallel:
     return parallel
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+_threads = _Threads()
