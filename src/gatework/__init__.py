@@ -15,18 +15,32 @@ from gatework.cells import catalogue as cells
 from gatework.graph import Cell, cell
 
 if TYPE_CHECKING:
-    from gatework.layers import GRU, LSTM, RNN, Recurrent
+    from gatework.layers import GRU, LSTM, RNN, ConvRecurrent, Recurrent
     from gatework.study import Study, compare
     from gatework.tasks import Model
     from gatework.tasks import load_model as load
 
-__all__ = ["GRU", "LSTM", "RNN", "Cell", "Model", "Recurrent", "Study", "cell", "cells", "compare", "load"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Cell",
+    "ConvRecurrent",
+    "Model",
+    "Recurrent",
+    "Study",
+    "cell",
+    "cells",
+    "compare",
+    "load",
+]
 __version__ = version("gatework")
 
 _HOMES = {
     "GRU": ("gatework.layers", "GRU"),
     "LSTM": ("gatework.layers", "LSTM"),
     "RNN": ("gatework.layers", "RNN"),
+    "ConvRecurrent": ("gatework.layers", "ConvRecurrent"),
     "Recurrent": ("gatework.layers", "Recurrent"),
     "Study": ("gatework.study", "Study"),
     "compare": ("gatework.study", "compare"),
