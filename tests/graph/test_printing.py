@@ -27,7 +27,7 @@ LATEX_GRU = r"""
 \begin{aligned}
   r_{t} &= \sigma\left(W_{r} x_{t} + U_{r} h_{t-1} + b_{r}\right) \\
   z_{t} &= \sigma\left(W_{z} x_{t} + U_{z} h_{t-1} + b_{z}\right) \\
-  n_{t} &= \tanh\left(W_{n} x_{t} + b_{n} + r_{t} \odot \left(U_{n} h_{t-1} + b_{Un}\right)\right) \\
+  n_{t} &= \tanh\left(W_{n} x_{t} + b_{n} + r_{t} \odot \left(U_{n} h_{t-1} + b_{\mathrm{Un}}\right)\right) \\
   h_{t} &= \left(1 - z_{t}\right) \odot n_{t} + z_{t} \odot h_{t-1}
 \end{aligned}"""
 
@@ -84,7 +84,7 @@ def test_every_function_and_names_of_several_letters_in_latex():
         r"  \alpha_{t} &= \exp\left(\frac{\sqrt{\left|h_{t-1}\right|}}{\left(1 \cdot 10^{-5}\right)}\right) \\",
         r"  \lambda_{f,in,t} &= \max\left(\operatorname{relu}\left(\alpha_{t}\right), "
         r"\min\left(h_{t-1}, 0.5\right)\right) \\",
-        r"  \mathrm{forget}_{t} &= \sigma\left(p_{forget} \odot h_{t-1}\right) \odot "
+        r"  \mathrm{forget}_{t} &= \sigma\left(p_{\mathrm{forget}} \odot h_{t-1}\right) \odot "
         r"\operatorname{mean}\left(h_{t-1} + b_{a,b}\right) \\",
         r"  h_{t} &= -\tanh\left(\lambda_{f,in,t} \odot \mathrm{forget}_{t} + W_{h} x_{t}\right)",
     ]

@@ -25,7 +25,7 @@ def _discrete(d: int, theta: float) -> tuple[Array, Array]:
     return held[:d, :d], held[:d, d]
 
 
-def lecun(generator: np.random.Generator, shape: Shape, drawn: Mapping[str, Array]) -> Array:
+def lecun_uniform(generator: np.random.Generator, shape: Shape, drawn: Mapping[str, Array]) -> Array:
     """Uniform with variance 1 / size."""
     bound = np.sqrt(3 / shape[0])
     return uniform(-bound, bound)(generator, shape, drawn)
@@ -44,8 +44,8 @@ def _weights(theta: float) -> dict[str, Declared]:
     return {
         "U.A": fixed(Named(f"the matrix {window}", partial(_matrix, theta))),
         "p.B": fixed(Named(f"the vector {window}", partial(_vector, theta))),
-        "p.ex": lecun,
-        "p.eh": lecun,
+        "p.ex": lecun_uniform,
+        "p.eh": lecun_uniform,
         "p.em": 0.0,
     }
 

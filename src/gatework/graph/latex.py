@@ -91,7 +91,7 @@ def _indexed(name: str, time: str) -> str:
 
 _NOTATION = Notation(
     TEMPLATES,
-    parameter=lambda key: f"{key[0]}_{{{key[2:].replace('_', ',')}}}",
+    parameter=lambda key: f"{key[0]}_{{{','.join(_symbol(part) for part in key[2:].split('_'))}}}",
     number=_number,
     now=lambda name: _indexed(name, "t"),
     before=lambda name: _indexed(name, "t-1"),

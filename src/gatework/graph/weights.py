@@ -69,9 +69,9 @@ class Weight:
         """What is declared, for a reader: `starts at 1`."""
         found = []
         if self.start is not None:
-            start = str(self.start) if callable(self.start) else f"{self.start:g}"
-            start = getattr(self.start, "__name__", start).replace("_", " ").strip()
-            found.append(f"is fixed at {start}" if self.fixed else f"starts at {start}")
+            verb = "is fixed" if self.fixed else "starts"
+            recipe = getattr(self.start, "__name__", str(self.start)).replace("_", " ").strip()
+            found.append(f"{verb}: {recipe}" if callable(self.start) else f"{verb} at {self.start:g}")
         if self.mask:
             which = "on the diagonal" if self.mask.kind == "diagonal" else "on the diagonal and right of it"
             found.append(f"has {self.mask.blocks} blocks {which}")
