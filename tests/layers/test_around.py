@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from gatework.cells import catalogue as cells
 from gatework.errors import EquationError, UsageError
 from gatework.layers import Recurrent
+from gatework.layers.around import coins
 
 T, B, N, H = 7, 5, 3, 6
 
@@ -102,7 +103,7 @@ def test_zoneout_keeps_old_units_in_training_and_takes_the_mean_afterwards():
     torch.manual_seed(3)
     output, _ = made(x)
     torch.manual_seed(3)
-    take_h, take_c = (torch.bernoulli(x.new_full((T, B, H), keep)) for keep in (0.75, 0.5))
+    take_h, take_c = (coins(x, (T, B, H), keep) for keep in (0.75, 0.5))
     h = c = torch.zeros(B, H, dtype=torch.float64)
     for t in range(T):
         new_h, new_c = step(x[t], h, c)
@@ -120,7 +121,7 @@ def test_recurrent_dropout_is_one_mask_for_a_sequence_and_none_afterwards():
     torch.manual_seed(3)
     output, _ = made(x)
     torch.manual_seed(3)
-    drop_h, drop_n = (torch.bernoulli(x.new_full((B, H), 1 - rate)) / (1 - rate) for rate in (0.3, 0.4))
+    drop_h, drop_n = (coins(x, (B, H), 1 - rate) / (1 - rate) for rate in (0.3, 0.4))
     weights, h = made.layer(0).weights(), torch.zeros(B, H, dtype=torch.float64)
     for t in range(T):
         r, z = (
@@ -177,6 +178,18 @@ def test_weight_dropout_and_noise_act_in_training_alone():
     dropped = layer("gru", weight_dropout=0.5).layer(0).weights()
     assert 0.2 < (dropped["U.r"] == 0).double().mean() < 0.8
     assert (dropped["W.r"] != 0).all()
+
+
+@pytest.mark.parametrize("keep", [0.01, 0.3, 0.5, 0.9, 1.0])
+def test_coins_are_ones_as_often_as_they_should_be_and_know_nothing_of_each_other(keep):
+    torch.manual_seed(0)
+    drawn = coins(torch.zeros(1), (1000, 401), keep)
+    assert set(drawn.unique().tolist()) <= {0.0, 1.0}
+    deviation = (keep * (1 - keep) / drawn.numel()) ** 0.5
+    assert abs(drawn.mean() - keep) <= 5 * deviation + 1 / 65536
+    for shift in (1, 2, 3, 4, 401):  # neighbours share a random number
+        together = (drawn.flatten()[shift:] * drawn.flatten()[:-shift]).mean()
+        assert abs(together - keep**2) <= 5 * 2 * deviation + 1e-3
 
 
 ALL = {

@@ -166,10 +166,11 @@ class _Norm:
 
 
 def _mean(values: Sequence[Expression]) -> Expression:
-    total: Expression = mean(values[0])
+    """The mean over the entries of all vectors; they are added first, so that one vector is summed up."""
+    together = values[0]
     for one in values[1:]:
-        total = total + mean(one)
-    return total / len(values) if len(values) > 1 else total
+        together = together + one
+    return mean(together) / len(values) if len(values) > 1 else mean(together)
 
 
 def _input(graph: Graph, name: str) -> Expression:
@@ -209,7 +210,8 @@ def _rebuilt(
     names = [*graph.inputs, *(one.name for one in inputs)]
     needed = _needed(outputs)
     equations = [one for one in written if one.name and one.op not in LEAVES and id(one) in needed]
-    return build(graph.states, outputs, equations, inputs=names, square=graph.square)
+    masks = [*graph.masks, *names[len(graph.inputs) :]]
+    return build(graph.states, outputs, equations, inputs=names, square=graph.square, masks=masks)
 
 
 def _needed(outputs: Iterable[Expression]) -> set[int]:

@@ -31,12 +31,14 @@ def build(
     *,
     inputs: Sequence[str] = ("x",),
     square: bool = False,
+    masks: Sequence[str] = (),
     place: str = "the cell",
 ) -> Graph:
     """The graph that computes `outputs`, the next values of `states`.
 
     `equations` are all expressions that the cell notes, so that one which nothing uses is noticed; `inputs` are the
-    names of the inputs, and in a cell that is `square` the first has H entries; `place` names the cell in errors.
+    names of the inputs, in a cell that is `square` the first has H entries, and those that are `masks` have no
+    gradient; `place` names the cell in errors.
     Raises `EquationError`.
     """
     needed = _order(outputs)
@@ -63,7 +65,7 @@ def build(
         Node(node.op, node.args, node.name, expression.value, shape, _line(expression.equation))
         for node, expression, shape in zip(untyped, expressions, shapes, strict=True)
     )
-    return Graph(nodes, tuple(states), tuple(targets), tuple(inputs))
+    return Graph(nodes, tuple(states), tuple(targets), tuple(inputs), tuple(masks))
 
 
 def from_json(record: Any) -> Graph:
@@ -80,6 +82,9 @@ def from_json(record: Any) -> Graph:
         raise _damaged("an input has no name")
     if len({*inputs, *states}) < len(inputs) + len(states):
         raise _damaged("an input or a state has the name of another")
+    masks = tuple(_field(record, "masks", list, tuple))
+    if not set(masks) <= set(inputs[1:]):
+        raise _damaged("a mask is no further input")
     outputs = tuple(_field(record, "outputs", list, tuple))
     for k, node in enumerate(raw):
         if len(node.args) != ARITY[node.op] or not all(_is_position(arg, k) for arg in node.args):
@@ -100,7 +105,7 @@ def from_json(record: Any) -> Graph:
     shapes = _checked(untyped, states, outputs, where, "the record of the graph", inputs, square=square)
     if shapes != [node.shape for node in raw]:
         raise _damaged("its shapes do not follow from its operations")
-    return Graph(raw, states, outputs, inputs)
+    return Graph(raw, states, outputs, inputs, masks)
 
 
 def _damaged(what: str) -> EquationError:

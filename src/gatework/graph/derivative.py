@@ -54,7 +54,8 @@ def derive(graph: Graph) -> Gradient:
     adjoint = _reverse(steps, forward)
     leaves = {(node.op, node.name): k for k, node in enumerate(forward.nodes) if node.op in LEAVES}
     # What flows to constants alone is nobody's gradient.
-    found = {k: adjoint[k] for k in leaves.values() if k in adjoint}
+    masks = {(Op.INPUT, name) for name in forward.masks}
+    found = {k: adjoint[k] for leaf, k in leaves.items() if k in adjoint and leaf not in masks}
     nodes, moved = prune(steps.nodes, [*range(len(forward.nodes)), *found.values()])
     adjoint = {k: moved[one] for k, one in found.items()}
     return Gradient(

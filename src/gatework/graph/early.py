@@ -87,4 +87,4 @@ def _core(graph: Graph, results: list[int]) -> Graph:
     outputs = tuple(moved[k] for k in graph.outputs)
     shapes = infer([Untyped(node.op, node.args, node.name) for node in nodes], outputs, inputs, square=False)
     typed = tuple(replace(node, shape=shape) for node, shape in zip(nodes, shapes, strict=True))
-    return Graph(typed, graph.states, outputs, inputs)
+    return Graph(typed, graph.states, outputs, inputs, graph.masks)

@@ -62,13 +62,14 @@ class Graph:
 
     `nodes` are in the order of evaluation; `states` are the names of the states, and `outputs` the nodes that
     hold their next values, in the same order. The first state is the cell's output. `inputs` are the names of the
-    inputs: the first has N entries, the others H.
+    inputs: the first has N entries, the others H. Those that are `masks` have no gradient.
     """
 
     nodes: tuple[Node, ...]
     states: tuple[str, ...]
     outputs: tuple[int, ...]
     inputs: tuple[str, ...]
+    masks: tuple[str, ...] = ()
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -41,10 +41,15 @@ class Group:
 
 
 def choose(accumulators: int, entries: int, batch: int, host: Host, itemsize: int) -> Tile:
-    """The cheapest tile for vectors of `entries` entries and `batch` sequences; for none, the smallest."""
-    if not accumulators or not batch:
-        return Tile(1, 1)
+    """The cheapest tile for vectors of `entries` entries and `batch` sequences; for none, the smallest.
+
+    Where nothing is accumulated a tile is a whole sequence's vector: what is summed over it is summed once.
+    """
     vectors = -(-entries // host.lanes(itemsize))
+    if not accumulators:
+        return Tile(1, vectors)
+    if not batch:
+        return Tile(1, 1)
     tiles = [
         Tile(rows, columns)
         for rows, columns in product(range(1, min(MOST_ROWS, batch) + 1), range(1, vectors + 1))

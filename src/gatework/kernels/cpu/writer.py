@@ -262,16 +262,21 @@ class _Runner:
                 multiply(code, tile, panel, segment, weights, addresses[segment.place], row)
             tile.spill(memory)
         with code.loop(stage.rows, name="row") as i:
+            inside = stage.stage
+            # Once for a sequence, before the loop over its columns.
+            totals = {
+                k: self._total(addresses[place], code.add(row, i), inside.columns) for k, place in inside.totals.items()
+            }
             begin = code.at(memory, code.times(i, sums * columns * code.unit.lanes))
             full = columns - 1 if panel.group.lanes else columns
             with code.loop(full, name="column") as c:
                 offset = code.times(c, code.unit.lanes)
-                spot = _Spot(code.add(row, i), code.add(j, offset), None)
-                self._store(stage, addresses, spot, code.at(begin, offset), columns)
+                spot = _Spot(code.add(row, i), code.add(j, offset), None, columns)
+                self._store(stage, addresses, spot, code.at(begin, offset), totals)
             if panel.group.lanes:
                 offset = code.number(full * code.unit.lanes)
-                spot = _Spot(code.add(row, i), code.add(j, offset), panel.group.lanes)
-                self._store(stage, addresses, spot, code.at(begin, offset), columns)
+                spot = _Spot(code.add(row, i), code.add(j, offset), panel.group.lanes, columns)
+                self._store(stage, addresses, spot, code.at(begin, offset), totals)
 
     def _dots(self, stage: StagePanels, addresses: dict[Any, Address], j: Any, row: Any, memory: Any) -> None:
         """The accumulated nodes of one sequence and one vector of units, from the weights as they lie."""
@@ -284,14 +289,16 @@ class _Runner:
                 segments.append((self._arguments.pointer(f"weight:{term.matrix}"), length, vector))
             code.store(dot(code, segments, j, sizes[stage.stage.columns]), code.at(memory, index * code.unit.lanes))
 
-    def _store(self, stage: StagePanels, addresses: dict[Any, Address], spot: _Spot, held: Any, columns: int) -> None:
-        code, inside = self._code, stage.stage
+    def _store(
+        self, stage: StagePanels, addresses: dict[Any, Address], spot: _Spot, held: Any, totals: dict[int, Any]
+    ) -> None:
+        code, inside, columns = self._code, stage.stage, spot.columns
 
         def leaf(k: int) -> Any:
             if k in inside.products:
                 return code.load(code.at(held, stage.sums.index(k) * columns * code.unit.lanes))
-            if k in inside.totals:
-                return self._total(addresses[inside.totals[k]], spot.row, inside.columns)
+            if k in totals:
+                return totals[k]
             node = self._kernel.loop.nodes[k]
             if k in inside.reads:
                 pointer = addresses[inside.reads[k]].row(code, spot.row, spot.column)
@@ -334,8 +341,9 @@ class _Runner:
 
 @dataclass(frozen=True, slots=True)
 class _Spot:
-    """One vector of one sequence: its row, its first column, and its lanes where it is not full."""
+    """One vector of one sequence: its row, its first column, its lanes where it is not full, and the tile's columns."""
 
     row: Any
     column: Any
     lanes: int | None
+    columns: int
