@@ -9,7 +9,7 @@ from gatework.bench.agreement import check, tolerance
 from gatework.bench.case import make_case
 from gatework.bench.shapes import Shape
 from gatework.bench.sides import SIDES
-from gatework.bench.torch_sides import reference
+from gatework.bench.torch_sides import exact, reference
 from gatework.cells import catalogue
 from gatework.errors import BackendError
 
@@ -49,3 +49,15 @@ def test_a_difference_is_found_and_told(what):
     nothing = replace(right, output=torch.full_like(right.output, torch.nan))
     with pytest.raises(BackendError):
         check(case, "somebody", nothing, right)
+
+
+def test_a_cell_that_stretches_rounding_may_be_as_far_as_the_reference_and_no_further():
+    """From h = 0 on, the probabilities of libru lose all their digits in single precision: 1 - z of z near one."""
+    case = make_case(catalogue["libru"], Shape(2, 60, 8, 64), dtype=torch.float32, input_grad=False, threads=1)
+    ours, right = results("ours", case), results("reference", case)
+    with pytest.raises(BackendError):
+        check(case, "ours", ours, right)
+    far = check(case, "ours", ours, right, lambda: exact(case))
+    assert far > tolerance(case)
+    with pytest.raises(BackendError):
+        check(case, "ours", replace(ours, output=ours.output + 1), right, lambda: exact(case))

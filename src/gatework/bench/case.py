@@ -71,15 +71,18 @@ def make_case(
     threads: int = 1,
     seed: int = 0,
 ) -> Case:
-    """A case with random numbers: weights as torch starts them, uniform between ±1/√H, every bias included."""
+    """A case with random numbers: weights as torch starts them, uniform between ±1/√H, every bias included.
+
+    Weights that are fixed stay so, and a cell that needs as many inputs as units has as many.
+    """
     random = torch.Generator().manual_seed(seed)
     layer = our_layer(cell, shape, dtype)
-    bound = 1 / sqrt(shape.H)
+    bound, trained = 1 / sqrt(shape.H), {name for name, _ in layer.named_parameters()}
     weights = {
-        name: torch.empty_like(weight).uniform_(-bound, bound, generator=random)
+        name: torch.empty_like(weight).uniform_(-bound, bound, generator=random) if name in trained else weight
         for name, weight in layer.state_dict().items()
     }
-    x = torch.randn(shape.T, shape.B, shape.N, dtype=dtype, generator=random)
+    x = torch.randn(shape.T, shape.B, inputs(cell, shape), dtype=dtype, generator=random)
     cotangent = torch.randn(shape.T, shape.B, shape.H, dtype=dtype, generator=random)
     return Case(cell, shape, input_grad, threads, weights, x, cotangent)
 
@@ -88,4 +91,9 @@ def our_layer(cell: Cell, shape: Shape, dtype: torch.dtype, *, backend: str = "a
     """Our layer: the drop-in for the cells that torch has, `Recurrent` for all others."""
     if has_torch_layer(cell):
         return OURS[cell.name](shape.N, shape.H, backend=backend, dtype=dtype)
-    return Recurrent(cell, shape.N, shape.H, backend=backend, dtype=dtype)
+    return Recurrent(cell, inputs(cell, shape), shape.H, backend=backend, dtype=dtype)
+
+
+def inputs(cell: Cell, shape: Shape) -> int:
+    """The number of inputs that a cell has at a shape."""
+    return shape.H if cell.graph.square else shape.N

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -63,6 +64,13 @@ def reference(case: Case) -> Runner:
     """Our layer on the reference back-end: what a cell means, and a loop over time itself."""
     make = partial(our_layer, case.cell, case.shape, case.dtype, backend="reference")
     return _from_layers(case, "reference loop", make)
+
+
+def exact(case: Case) -> Results:
+    """The results of the reference back-end in double precision."""
+    weights = {name: weight.double() for name, weight in case.weights.items()}
+    double = replace(case, weights=weights, x=case.x.double(), cotangent=case.cotangent.double())
+    return reference(double).results()
 
 
 class Ours(Side):

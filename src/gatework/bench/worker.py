@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict, replace
+from functools import partial
 
 import torch
 
@@ -23,7 +24,7 @@ from gatework.bench.shapes import Shape
 from gatework.bench.side import MODES, Runner
 from gatework.bench.sides import OURS, SIDES
 from gatework.bench.timing import Effort, interleave
-from gatework.bench.torch_sides import reference
+from gatework.bench.torch_sides import exact, reference
 from gatework.cells import find
 from gatework.errors import BackendError, GateworkError
 
@@ -88,7 +89,7 @@ def _checked(job: Job, cases: Mapping[str, Case]) -> dict[tuple[str, str], tuple
         except Exception as error:  # whatever a peer's library raises is told with the peer's name
             text = next(iter(str(error).splitlines()), type(error).__name__)
             raise BackendError(f"The peer {side} failed for {cell} at {job.shape}: {text}") from error
-        found[cell, side] = runner, check(cases[cell], side, results, expected[cell])
+        found[cell, side] = runner, check(cases[cell], side, results, expected[cell], partial(exact, cases[cell]))
     return found
 
 
