@@ -37,7 +37,7 @@ def page(record: dict) -> str:
         f"torch {record['versions']['torch']}, B = 32, T = 100, N = 64, H = 128.",
         "",
         "A cell with one stage has all its products in one pass over the units; a product with a vector of the same",
-        "step begins another stage. Time per floating-point operation counts the products alone, over that of our LSTM:",
+        "step begins another stage. Time per floating-point operation counts the products alone, over our LSTM's:",
         "below 1 is faster. Cells without a recurrent matrix have few products, and their arithmetic on entries shows.",
         "",
         "| cell | stages | forward, ms | training step, ms | GFLOP/s | time per FLOP, forward | training step |",
