@@ -1,4 +1,8 @@
-"""The light Bayesian recurrent unit: its state is a probability, and the network sees its logarithm."""
+"""The light Bayesian recurrent unit: its state is a probability, and the network sees its logarithm.
+
+Where z is near one, 1 - z has lost its digits in single precision, and the logarithm of what is left is far off: from
+h = 0 on two correct programs may differ in the first digit. `libru_log` is the same unit, exactly, and keeps them.
+"""
 
 from gatework.graph import U, W, b, cell, log, sigmoid
 
