@@ -91,9 +91,12 @@ class Choice:
 def choose(backend: str, graph: Graph) -> Choice:
     """The back-ends that may run this graph. Raises `BackendError` where the one that is asked for cannot."""
     if backend == "auto":
+        reasons = {name: one.refusal(graph) for name, one in BACKENDS.items()}
         if refusal():
-            _tell(refusal())
-        return Choice(tuple(one for one in BACKENDS.values() if not one.refusal(graph)))
+            _tell(f"Cells run on the slow reference back-end: compiled kernels cannot run here: {refusal()}.")
+        elif reasons.get("cpu"):
+            _tell(f"A cell runs on the slow reference back-end: no kernel can be compiled for it: {reasons['cpu']}.")
+        return Choice(tuple(one for name, one in BACKENDS.items() if not reasons[name]))
     if backend not in BACKENDS:
         raise BackendError(f"There is no back-end {backend!r}: choose auto or one of {', '.join(BACKENDS)}.")
     reason = BACKENDS[backend].refusal(graph)
@@ -103,8 +106,6 @@ def choose(backend: str, graph: Graph) -> Choice:
 
 
 @functools.cache
-def _tell(reason: str) -> None:
+def _tell(sentence: str) -> None:
     """Say once that cells run slowly here, and why."""
-    warnings.warn(
-        f"Cells run on the slow reference back-end: compiled kernels cannot run here: {reason}.", stacklevel=4
-    )
+    warnings.warn(sentence, stacklevel=5)
