@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from gatework.errors import EquationError
-from gatework.graph.build import build
+from gatework.graph.build import build, order_of
 from gatework.graph.cell import Cell
 from gatework.graph.expression import Expression, mean, sqrt
 from gatework.graph.graph import Graph
@@ -208,17 +208,7 @@ def _rebuilt(
 ) -> Graph:
     outputs = outputs or [written[k] for k in graph.outputs]
     names = [*graph.inputs, *(one.name for one in inputs)]
-    needed = _needed(outputs)
+    needed = order_of(outputs)
     equations = [one for one in written if one.name and one.op not in LEAVES and id(one) in needed]
     masks = [*graph.masks, *names[len(graph.inputs) :]]
     return build(graph.states, outputs, equations, inputs=names, square=graph.square, masks=masks)
-
-
-def _needed(outputs: Iterable[Expression]) -> set[int]:
-    found, stack = set[int](), list(outputs)
-    while stack:
-        one = stack.pop()
-        if id(one) not in found:
-            found.add(id(one))
-            stack.extend(one.args)
-    return found

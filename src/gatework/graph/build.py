@@ -41,12 +41,12 @@ def build(
     gradient; `place` names the cell in errors.
     Raises `EquationError`.
     """
-    needed = _order(outputs)
+    needed = order_of(outputs)
     for equation in equations:
         if _key(equation) not in needed:
             named = equation.name or "this value"
             raise EquationError(f"{_where(equation, place)}: {named} is computed and never used")
-    order = _order([*equations, *outputs])  # as written: every equation is needed, none is added
+    order = order_of([*equations, *outputs])  # as written: every equation is needed, none is added
     expressions = [expression for expression, _ in order.values()]
     position = {key: index for key, (_, index) in order.items()}
     names = _unique_names(expressions, states, outputs)
@@ -231,7 +231,7 @@ def _key(expression: Expression) -> object:
     return id(expression)
 
 
-def _order(outputs: Sequence[Expression]) -> dict[object, tuple[Expression, int]]:
+def order_of(outputs: Sequence[Expression]) -> dict[object, tuple[Expression, int]]:
     """Every expression that the outputs need, operands first."""
     order: dict[object, tuple[Expression, int]] = {}
     stack = [(output, False) for output in reversed(outputs)]

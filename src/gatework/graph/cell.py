@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gatework.errors import EquationError
-from gatework.graph.graph import Graph, Parameter
+from gatework.graph.graph import Graph
 from gatework.graph.weights import Weight, count, declare, draw, formula
 
 Option = float | int | str | bool
@@ -78,11 +78,6 @@ class Cell:
         """The names of the states; the first is the output."""
         return self.graph.states
 
-    @property
-    def trained(self) -> tuple[Parameter, ...]:
-        """The weights that are trained."""
-        return tuple(one for one in self.graph.parameters if not self.weight(one.key).fixed)
-
     def weight(self, key: str) -> Weight:
         """What is declared of a weight."""
         found: Weight = self.weights.get(key, Weight())
@@ -103,7 +98,7 @@ class Cell:
 
     def start(self, N: int, H: int, generator: np.random.Generator) -> dict[str, np.ndarray[Any, Any]]:
         """The starts that the cell declares, by key, for `N` inputs and `H` units. Raises `EquationError`."""
-        return draw(self.graph.parameters, self.weights, lambda one: one.sizes(N, H), generator)
+        return draw(self.graph.parameters, self.weights, N, H, generator)
 
     @property
     def fingerprint(self) -> str:

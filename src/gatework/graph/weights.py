@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite, prod
@@ -157,10 +157,11 @@ def _term(times: Fraction, letters: str) -> str:
 def draw(
     parameters: Iterable[Parameter],
     weights: Mapping[str, Weight],
-    sizes: Callable[[Parameter], tuple[int, ...]],
+    N: int,
+    H: int,
     generator: np.random.Generator,
 ) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    """The starts that a cell declares, by key, for the shapes that `sizes` gives; masked entries are zero.
+    """The starts that a cell declares, by key, for `N` inputs and `H` units; masked entries are zero.
 
     They are drawn in the order of the declaration. Raises `EquationError` where a recipe gives something else than
     finite numbers of the weight's shape.
@@ -170,7 +171,7 @@ def draw(
     for key, weight in weights.items():
         if weight.start is None:
             continue
-        shape = sizes(by_key[key])
+        shape = by_key[key].sizes(N, H)
         if callable(weight.start):
             value = np.asarray(weight.start(generator, shape, drawn), dtype=float)
         else:

@@ -42,6 +42,9 @@ TORCH: dict[Op, Callable[..., Tensor]] = {
 """What each operation does to tensors of shape (B, size)."""
 
 
+Product = Callable[[int, Sequence[Tensor]], Tensor]
+
+
 @dataclass(frozen=True)
 class Reference:
     """A back-end: it runs every graph on every device."""
@@ -121,11 +124,19 @@ def _spread(value: Tensor, B: int) -> Tensor:
     return value if value.dim() == 2 else value.reshape(1, -1).expand(B, -1)
 
 
-def evaluate(nodes: Sequence[Node], parameters: Mapping[str, Tensor], leaves: Mapping[str, Tensor]) -> list[Tensor]:
-    """The value of every node, each from the values of earlier ones; `leaves` are the inputs and states by name."""
+def evaluate(
+    nodes: Sequence[Node],
+    parameters: Mapping[str, Tensor],
+    leaves: Mapping[str, Tensor],
+    product: Product | None = None,
+) -> list[Tensor]:
+    """The value of every node, each from the values of earlier ones; `leaves` are the inputs and states by name.
+
+    `product` is what is done in place of a matrix product, from the node's position and the values before it.
+    """
     values: list[Tensor] = []
     like = next(iter(leaves.values()))
-    for node in nodes:
+    for k, node in enumerate(nodes):
         match node.op:
             case Op.INPUT | Op.STATE:
                 values.append(leaves[node.name])
@@ -133,6 +144,8 @@ def evaluate(nodes: Sequence[Node], parameters: Mapping[str, Tensor], leaves: Ma
                 values.append(parameters[node.name])
             case Op.CONSTANT:
                 values.append(like.new_tensor(node.value))
+            case Op.MATMUL if product:
+                values.append(product(k, values))
             case op:
                 values.append(TORCH[op](*(values[arg] for arg in node.args)))
     return values

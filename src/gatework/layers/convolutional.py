@@ -15,7 +15,8 @@ from gatework.cells import find
 from gatework.errors import UsageError
 from gatework.graph import Cell, Graph, Parameter
 from gatework.graph.ops import REDUCTIONS, Op
-from gatework.kernels.reference import TORCH
+from gatework.kernels.reference import evaluate
+from gatework.layers.recurrent import attribute
 
 States = tuple[Tensor, ...]
 """The states of one layer: (B, H, …) each, with the picture's sizes."""
@@ -44,7 +45,7 @@ class ConvLayer(nn.Module):
         self.kernel_size, self.image_size = kernel_size, image_size
         _refuse(cell, input_channels, hidden_channels)
         for one in cell.graph.parameters:
-            self.register_parameter(_attribute(one), nn.Parameter(torch.empty(self._shape(one))))
+            self.register_parameter(attribute(one.key), nn.Parameter(torch.empty(self._shape(one))))
         self.reset_parameters()
         self._early, self._groups = _products(cell.graph)
 
@@ -61,7 +62,7 @@ class ConvLayer(nn.Module):
         declared = self.cell.start(self.input_channels, self.hidden_channels, generator)
         with torch.no_grad():
             for one in self.cell.graph.parameters:
-                weight = getattr(self, _attribute(one))
+                weight = getattr(self, attribute(one.key))
                 if one.kind == "W":
                     nn.init.xavier_uniform_(weight)
                 elif one.kind == "U":
@@ -92,39 +93,28 @@ class ConvLayer(nn.Module):
     def _convolved(self, vector: Tensor, products: Sequence[int]) -> dict[int, Tensor]:
         """All products of one picture, as one convolution."""
         nodes = self.cell.graph.nodes
-        kernels = [getattr(self, nodes[nodes[k].args[0]].name.replace(".", "_", 1)) for k in products]
+        kernels = [getattr(self, attribute(nodes[nodes[k].args[0]].name)) for k in products]
         padding = tuple(size // 2 for size in self.kernel_size)
         joined = _CONVOLUTIONS[len(self.kernel_size)](vector, torch.cat(kernels), padding=padding)
         return dict(zip(products, joined.split([len(one) for one in kernels], dim=1), strict=True))
 
     def _step(self, x: Tensor, states: States, known: dict[int, Tensor]) -> list[Tensor]:
+        """The values of all nodes; `known` are those of products that were computed before."""
         graph = self.cell.graph
-        by_name = {graph.inputs[0]: x, **dict(zip(graph.states, states, strict=True))}
-        values: list[Tensor] = []
-        for k, node in enumerate(graph.nodes):
-            if k in known:
-                value = known[k]
-            elif node.op in (Op.INPUT, Op.STATE):
-                value = by_name[node.name]
-            elif node.op is Op.PARAMETER:
-                value = getattr(self, node.name.replace(".", "_", 1))
-            elif node.op is Op.CONSTANT:
-                value = x.new_tensor(node.value)
-            elif node.op is Op.MATMUL:
-                known |= self._convolved(values[node.args[1]], self._groups[node.args[1]])
-                value = known[k]
-            else:
-                value = TORCH[node.op](*(values[arg] for arg in node.args))
-            values.append(value)
-        return values
+
+        def product(k: int, values: Sequence[Tensor]) -> Tensor:
+            if k not in known:
+                vector = graph.nodes[k].args[1]
+                known.update(self._convolved(values[vector], self._groups[vector]))
+            return known[k]
+
+        parameters = {one.key: getattr(self, attribute(one.key)) for one in graph.parameters}
+        leaves = {graph.inputs[0]: x, **dict(zip(graph.states, states, strict=True))}
+        return evaluate(graph.nodes, parameters, leaves, product)
 
     def extra_repr(self) -> str:
         """The words inside the brackets of `print(layer)`."""
         return f"{self.cell.name}, {self.input_channels}, {self.hidden_channels}, kernel_size={self.kernel_size}"
-
-
-def _attribute(one: Parameter) -> str:
-    return one.key.replace(".", "_", 1)
 
 
 def _products(graph: Graph) -> tuple[list[int], dict[int, list[int]]]:

@@ -58,10 +58,9 @@ class RecurrentLayer(nn.Module):
                 f"{cell.name} adds its input to its states: it needs as many inputs as units, "
                 f"not {input_size} and {hidden_size}."
             )
-        self._backend = choose(backend, cell.graph)
         for parameter in cell.graph.parameters:
             empty = torch.empty(parameter.sizes(input_size, hidden_size), device=device, dtype=dtype)
-            declared, name = cell.weight(parameter.key), _attribute(parameter.key)
+            declared, name = cell.weight(parameter.key), attribute(parameter.key)
             if declared.fixed:
                 self.register_buffer(name, empty)
             else:
@@ -79,19 +78,26 @@ class RecurrentLayer(nn.Module):
     @property
     def kernel(self) -> str:
         """The name of the back-end that runs this layer, on the device and in the type of its weights."""
-        weights = [getattr(self, _attribute(one.key)) for one in self.cell.graph.parameters]
-        return self._backend.pick(weights[0] if weights else torch.empty(0)).name
+        _, backend = self._variant(training=self.training, ending=False, resetting=False)
+        first = self.first_weight()
+        return backend.pick(torch.empty(0) if first is None else first).name
+
+    def first_weight(self) -> Tensor | None:
+        """A weight, which has the type and the device of all; None for a cell without."""
+        parameters = self.cell.graph.parameters
+        return getattr(self, attribute(parameters[0].key)) if parameters else None
 
     def weights(self) -> dict[str, Tensor]:
         """The weights under the keys of the equations, `"W.f"`; entries that are not there are zero."""
         found = {}
         for one in self.cell.graph.parameters:
-            name = _attribute(one.key)
-            masked = self.cell.weight(one.key).mask is not None
+            name, declared = attribute(one.key), self.cell.weight(one.key)
             weight = getattr(self, name)
-            weight = weight * getattr(self, f"{name}_mask") if masked else weight
-            fixed = self.cell.weight(one.key).fixed
-            found[one.key] = self._around.disturbed(one.key, weight) if self.training and not fixed else weight
+            if declared.mask:
+                weight = weight * getattr(self, f"{name}_mask")
+            if self.training and not declared.fixed:
+                weight = self._around.disturbed(one.key, weight)
+            found[one.key] = weight
         return found
 
     def begin(self, x: Tensor, B: int) -> States:
@@ -122,7 +128,7 @@ class RecurrentLayer(nn.Module):
             generator = np.random.default_rng(int(torch.randint(1 << 62, ())) if self.cell.weights else 0)
             declared = self.cell.start(self.input_size, self.hidden_size, generator)
             for parameter in self.cell.graph.parameters:
-                weight, mask = getattr(self, _attribute(parameter.key)), self.cell.weight(parameter.key).mask
+                weight, mask = getattr(self, attribute(parameter.key)), self.cell.weight(parameter.key).mask
                 if parameter.key in declared:
                     weight.copy_(torch.from_numpy(declared[parameter.key]))
                 elif parameter.kind == "W":
@@ -132,7 +138,7 @@ class RecurrentLayer(nn.Module):
                 else:
                     weight.zero_()
                 if mask:
-                    weight.mul_(getattr(self, f"{_attribute(parameter.key)}_mask"))
+                    weight.mul_(getattr(self, f"{attribute(parameter.key)}_mask"))
             for state in self.cell.states if self._learns else ():
                 getattr(self, _initial(state)).zero_()
 
@@ -172,7 +178,8 @@ def _initial(state: str) -> str:
     return f"p_{INITIAL}_{state}"
 
 
-def _attribute(key: str) -> str:
+def attribute(key: str) -> str:
+    """The name under which a layer holds a weight: `W_f` for `W.f`."""
     return key.replace(".", "_", 1)
 
 
@@ -409,10 +416,11 @@ class Recurrent(nn.Module):
     def _check_type(self, x: Tensor) -> None:
         if not isinstance(x, Tensor):
             raise UsageError(f"The input is a {type(x).__name__}: it must be a tensor.")
-        kinds = {one.dtype for one in self.parameters()}
-        cast = x.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(x.device.type)
-        if not cast and kinds and x.dtype not in kinds:
-            ours, theirs = (str(one).removeprefix("torch.") for one in (next(iter(kinds)), x.dtype))
+        weight = self.layer(0).first_weight()
+        if weight is None or x.dtype == weight.dtype:
+            return
+        if x.device.type not in ("cpu", "cuda") or not torch.is_autocast_enabled(x.device.type):
+            ours, theirs = (str(one).removeprefix("torch.") for one in (weight.dtype, x.dtype))
             raise UsageError(
                 f"The input is {theirs} and the layer {ours}: convert one of them, as with x.to(torch.{ours})."
             )

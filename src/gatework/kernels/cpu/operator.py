@@ -3,8 +3,8 @@
 The cell travels with the call as text, so that an exported program needs nothing but this package. Derivatives of the
 gradient are taken through the reference.
 
-The operators are there as soon as the package is imported, so that an exported program finds them. What compiles, and
-with it llvmlite, is imported when one is first run.
+The operators are there as soon as `gatework.kernels` is imported, so that an exported program finds them. What
+compiles, and with it llvmlite, is imported when one is first run.
 """
 
 from __future__ import annotations
@@ -228,28 +228,10 @@ def _through_reference(
 ) -> Gradients:
     """The same gradients from the reference: with a graph of their own where second derivatives may be asked for."""
     further = torch.is_grad_enabled()
-    with torch.enable_grad():
-        return _referred(cell, inputs, states, weights, d_results, further=further)
-
-
-def _is_batched(d: Tensor | None) -> bool:
-    """Whether this stands for many gradients at once."""
-    kinds = torch._C._functorch
-    return d is not None and bool(kinds.is_batchedtensor(d) or kinds.is_legacy_batchedtensor(d))
-
-
-def _referred(
-    cell: Recurrence,
-    inputs: list[Tensor],
-    states: list[Tensor],
-    weights: list[Tensor],
-    d_results: list[Tensor | None],
-    *,
-    further: bool,
-) -> Gradients:
     by_key = {one.key: weight for one, weight in zip(cell.graph.parameters, weights, strict=True)}
     x, *others = inputs
-    output, last = Reference().run(cell.graph, by_key, x, tuple(states), others)
+    with torch.enable_grad():
+        output, last = Reference().run(cell.graph, by_key, x, tuple(states), others)
     pairs = [(y, d) for y, d in zip((output, *last), d_results, strict=True) if d is not None and y.requires_grad]
     every = [*inputs, *states, *weights]
     asked = [one for one in every if one.requires_grad]
@@ -260,6 +242,12 @@ def _referred(
     gradients = [next(found, None) if one.requires_grad else None for one in every]
     end = len(inputs) + len(states)
     return gradients[: len(inputs)], gradients[len(inputs) : end], gradients[end:]
+
+
+def _is_batched(d: Tensor | None) -> bool:
+    """Whether this stands for many gradients at once."""
+    kinds = torch._C._functorch
+    return d is not None and bool(kinds.is_batchedtensor(d) or kinds.is_legacy_batchedtensor(d))
 
 
 torch.library.register_fake("gatework::run", _run_fake, lib=_LIBRARY)
