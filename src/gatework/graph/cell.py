@@ -80,7 +80,7 @@ class Cell:
 
     def weight(self, key: str) -> Weight:
         """What is declared of a weight."""
-        found: Weight = self.weights.get(key, Weight())
+        found: Weight = self.weights.get(key, _USUAL)
         return found
 
     def count(self, N: int, H: int) -> int:
@@ -110,6 +110,9 @@ class Cell:
             digest.update(f"{key} {weight.fixed} {weight.mask}".encode())
         return digest.hexdigest()[:20] if self.weights else ""
 
+
+_USUAL = Weight()
+"""What is said of a weight of which nothing is declared."""
 
 _FEW, _MANY = 3, 24
 """Sizes for which a fingerprint draws."""

@@ -50,6 +50,7 @@ class RecurrentLayer(nn.Module):
         self._around = around or Around()
         self._learns = learn_initial
         self._backend_name = backend
+        self._names = {one.key: attribute(one.key) for one in cell.graph.parameters}
         self._variants: dict[tuple[bool, bool, bool], tuple[Graph, Choice]] = {}
         self.input_size = input_size
         self.hidden_size = hidden_size
@@ -89,15 +90,14 @@ class RecurrentLayer(nn.Module):
 
     def weights(self) -> dict[str, Tensor]:
         """The weights under the keys of the equations, `"W.f"`; entries that are not there are zero."""
-        found = {}
-        for one in self.cell.graph.parameters:
-            name, declared = attribute(one.key), self.cell.weight(one.key)
-            weight = getattr(self, name)
+        found = {key: getattr(self, name) for key, name in self._names.items()}
+        for key, declared in self.cell.weights.items():
             if declared.mask:
-                weight = weight * getattr(self, f"{name}_mask")
-            if self.training and not declared.fixed:
-                weight = self._around.disturbed(one.key, weight)
-            found[one.key] = weight
+                found[key] = found[key] * getattr(self, f"{self._names[key]}_mask")
+        if self.training:
+            for one in found:
+                if not self.cell.weight(one).fixed:
+                    found[one] = self._around.disturbed(one, found[one])
         return found
 
     def begin(self, x: Tensor, B: int) -> States:
@@ -199,6 +199,11 @@ def _by_name(rate: float | Rates, names: Sequence[str]) -> dict[str, float]:
     if isinstance(rate, Mapping):
         return {name: float(one) for name, one in rate.items() if one}
     return dict.fromkeys(names, float(rate)) if rate else {}
+
+
+def _check_tensor(x: object) -> None:
+    if not isinstance(x, Tensor):
+        raise UsageError(f"The input is a {type(x).__name__}: it must be a tensor.")
 
 
 def _is_size(size: object) -> bool:
@@ -414,8 +419,7 @@ class Recurrent(nn.Module):
         return (output.transpose(0, 1) if self.batch_first else output), tuple(last)
 
     def _check_type(self, x: Tensor) -> None:
-        if not isinstance(x, Tensor):
-            raise UsageError(f"The input is a {type(x).__name__}: it must be a tensor.")
+        _check_tensor(x)
         weight = self.layer(0).first_weight()
         if weight is None or x.dtype == weight.dtype:
             return
@@ -440,7 +444,7 @@ class Recurrent(nn.Module):
         >>> output.shape
         torch.Size([2, 8])
         """
-        self._check_type(x)
+        _check_tensor(x)
         if self.directions == 2:
             raise UsageError("A layer of both directions reads a sequence from its end too: it cannot go step by step.")
         if x.dim() not in (1, 2) or x.shape[-1] != self.input_size:
