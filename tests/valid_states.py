@@ -2,6 +2,9 @@
 
 from gatework.cells import catalogue
 
+PLAIN = {name: one for name, one in catalogue.items() if not one.graph.whole.results and len(one.graph.inputs) == 1}
+"""The cells that a back-end runs from one input: without batch norm, and without the states of a layer below."""
+
 POSITIVE = ("sbru", "libru", "libru_log", "libru_code", "ubru", "slstm")
 _GRAPHS = {catalogue[name].graph.parts.core for name in POSITIVE} | {catalogue[name].graph for name in POSITIVE}
 

@@ -276,6 +276,21 @@ def rusch_cornn(x, y, z, *, W, U, b, p):
     return y + Δt * z, z
 
 
+def ravanelli_ligru(x, h, *, W, U, b, p):
+    """After training, with running averages of mean 0 and variance 1."""
+    z, a = (p[k] * (W[k] @ x) / np.sqrt(1 + 1e-5) + b[k] + U[k] @ h for k in "zn")
+    return (σ(z) * h + (1 - σ(z)) * relu(a),)
+
+
+def moumen_sligru(x, h, *, W, U, b, p):
+    """The same, with one layer norm over the 2H products with the state."""
+    u = np.concatenate([U["n"] @ h, U["z"] @ h])
+    u = (u - u.mean()) / np.sqrt(u.var() + 1e-5)
+    w = {k: p[k] * (W[k] @ x) / np.sqrt(1 + 1e-5) + b[k] for k in "nz"}
+    n, z = relu(w["n"] + u[: len(h)]), σ(w["z"] + u[len(h) :])
+    return (z * h + (1 - z) * n,)
+
+
 def bittar_sbru(x, h, *, W, U, b, p):
     return (σ(W["h"] @ x + U["h"] @ np.log(h + TINY) + b["h"]),)
 
@@ -350,6 +365,8 @@ PAPERS = {
     "gru1": (dey_salem_1, "n", "rzn", "rzn", "", lambda N, H, G: 3 * G - 2 * N * H),
     "gru2": (dey_salem_2, "n", "rzn", "n", "", lambda N, H, G: 3 * G - 2 * N * H - 2 * H),
     "gru3": (dey_salem_3, "n", "n", "rzn", "", lambda N, H, G: 3 * G - 2 * N * H - 2 * H * H),
+    "ligru": (ravanelli_ligru, "zn", "zn", "zn", "zn", lambda N, H, G: 2 * N * H + 2 * H * H + 4 * H),
+    "sligru": (moumen_sligru, "zn", "zn", "zn", "zn", lambda N, H, G: 2 * N * H + 2 * H * H + 4 * H),
     "lstm": (gers_2000, "ifgo", "ifgo", "ifgo", "", lambda N, H, G: 4 * G),
     "lstm_1997": (hochreiter_1997, "igo", "igo", "igo", "", lambda N, H, G: 3 * G),
     "lstm_peephole": (gers_peepholes, "ifgo", "ifgo", "ifgo", "ifo", lambda N, H, G: 4 * G + 3 * H),

@@ -45,7 +45,13 @@ def test_an_unknown_name_is_told_with_the_known_ones(name):
 
 @pytest.mark.parametrize("name", catalogue)
 def test_the_reference_refuses_no_cell(name):
-    assert BACKENDS["reference"].refusal(catalogue[name].graph) == ""
+    assert BACKENDS["reference"].refusal(catalogue[name].graph.whole.core) == ""
+
+
+def test_what_is_taken_over_all_time_steps_is_for_a_layer():
+    reason = "standard\\(…\\) is taken over all time steps, which is done by a layer"
+    with pytest.raises(BackendError, match=f"^The back-end reference cannot run this cell: {reason}\\.$"):
+        choose("reference", catalogue["ligru"].graph)
 
 
 def test_where_kernels_cannot_be_compiled_auto_says_so_once_and_cpu_raises(monkeypatch):

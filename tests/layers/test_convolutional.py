@@ -9,7 +9,7 @@ from gatework.errors import UsageError
 from gatework.layers import ConvRecurrent, Recurrent
 
 T, B, N, H = 4, 3, 2, 5
-MEANINGLESS = {"lmu", "clockwork", "slstm", "rg_lru"}
+MEANINGLESS = {"lmu", "clockwork", "slstm", "rg_lru", "ligru", "sligru"}
 
 
 def random(*shape, seed=0):

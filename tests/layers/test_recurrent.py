@@ -78,6 +78,7 @@ def test_a_stream_in_pieces_is_the_sequence(name):
     torch.manual_seed(0)
     inputs, widths = (6, (6, 6)) if cells[name].graph.square else (N, (6, 4))
     layer = Recurrent(name, inputs, widths, batch_first=True, dtype=torch.float64)
+    layer.eval()  # in training a batch norm sees its batch
     x = random(B, T, inputs)
     whole, end = layer(x)
     states, pieces = None, []

@@ -54,7 +54,7 @@ def _graph(asked: _Asked) -> str:
 
 
 def _gradient(asked: _Asked) -> str:
-    return _page(asked.cell, gradient_sections(asked.cell.graph))
+    return _page(asked.cell, gradient_sections(asked.cell.graph.whole.core))
 
 
 def _plan(asked: _Asked) -> str:

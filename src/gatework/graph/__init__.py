@@ -19,6 +19,7 @@ from gatework.graph.expression import (
     sin,
     softplus,
     sqrt,
+    standard,
     tanh,
     total,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "sin",
     "softplus",
     "sqrt",
+    "standard",
     "tanh",
     "total",
 ]

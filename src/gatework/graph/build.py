@@ -15,7 +15,7 @@ from typing import Any
 from gatework.errors import EquationError
 from gatework.graph.expression import Equation, Expression
 from gatework.graph.graph import Graph, Node, Shape
-from gatework.graph.ops import ARITY, LANGUAGE, LEAVES, Op
+from gatework.graph.ops import ARITY, LANGUAGE, LEAVES, WHOLE, Op
 from gatework.graph.shapes import ShapeMismatchError, Untyped, infer
 
 Where = Callable[[int], str]
@@ -178,6 +178,7 @@ def _checked(
 ) -> list[Shape]:
     _check_states(nodes, states, outputs, place)
     _check_matrices(nodes, where)
+    _check_whole(nodes, where)
     try:
         return infer(nodes, outputs, inputs, square=square)
     except ShapeMismatchError as error:
@@ -222,6 +223,21 @@ def _check_matrices(nodes: Sequence[Untyped], where: Where) -> None:
             raise EquationError(
                 f"{where(k)}: {matrix} multiplies something that depends on no state: write W{matrix[1:]} @ …"
             )
+
+
+def _check_whole(nodes: Sequence[Untyped], where: Where) -> None:
+    recurrent, varies = list[bool](), list[bool]()
+    for k, node in enumerate(nodes):
+        recurrent.append(node.op is Op.STATE or any(recurrent[arg] for arg in node.args))
+        varies.append(node.op is Op.INPUT or any(varies[arg] for arg in node.args))
+        if node.op not in WHOLE:
+            continue
+        if recurrent[k]:
+            raise EquationError(
+                f"{where(k)}: {node.op}(…) is taken over all time steps at once, so not of what depends on a state"
+            )
+        if not varies[k]:
+            raise EquationError(f"{where(k)}: {node.op}(…) is taken of something that reads the input")
 
 
 def _key(expression: Expression) -> object:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from gatework.graph.graph import Node, Shape
 from gatework.graph.loop import Loop, Place, Plan, Stage
@@ -60,6 +61,17 @@ def cost(plan: Plan, sizes: Sizes) -> Cost:
     kept = {one: forward.written[one] for one in forward.written if one in read}
     last = _part(backward, [backward.last] if backward.last else [], sizes, once=True)
     return Cost(_part(plan.inference, plan.inference.stages, sizes), forward, back, weights, inputs, last, kept)
+
+
+def ahead(nodes: Sequence[Node], sizes: Sizes) -> tuple[int, int]:
+    """The floating-point operations of products before the loop over time, and those that their gradient adds."""
+    forward = backward = 0
+    for node in nodes:
+        if node.op is Op.MATMUL:
+            one = 2 * sizes.T * sizes.B * prod(sizes[letter] for letter in nodes[node.args[0]].shape)
+            of_input = nodes[node.args[1]].op is Op.INPUT
+            forward, backward = forward + one, backward + (1 if of_input else 2) * one
+    return forward, backward
 
 
 def matrices(loop: Loop) -> dict[str, Shape]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gatework.errors import BackendError
 from gatework.graph.cell import Cell
-from gatework.graph.cost import cost
+from gatework.graph.cost import ahead, cost
 from gatework.graph.cost_text import amount
 from gatework.graph.graph import Graph
 from gatework.graph.latex import latex
@@ -60,13 +60,14 @@ def _counts(cell: Cell) -> list[str]:
         made = plan(cell.graph.parts.core)
     except BackendError as error:
         return [*rows, f"| compiled | no: {error} |"]
-    found = cost(made, Sizes(B=1, T=1, N=inputs, H=H))
-    forward = f"{amount(found.forward.flops)} floating-point operations of products for a step"
-    back = f"{amount(found.training_flops() - found.forward.flops)} more for its gradient"
+    sizes = Sizes(B=1, T=1, N=inputs, H=H)
+    found, (before, before_back) = cost(made, sizes), ahead(cell.graph.parts.nodes, sizes)
+    forward = f"{amount(found.forward.flops + before)} floating-point operations of products for a step"
+    back = f"{amount(found.training_flops() - found.forward.flops + before_back)} more for its gradient"
     stages = len(made.inference.stages)
     early = len(cell.graph.parts.results)
-    ahead = f", {early} vector{'s' * (early > 1)} computed before it" if early else ""
-    return [*rows, f"| cost | {forward}, {back} |", f"| loop over time | {stages} stage{'s' * (stages > 1)}{ahead} |"]
+    first = f", {early} vector{'s' * (early > 1)} computed before it" if early else ""
+    return [*rows, f"| cost | {forward}, {back} |", f"| loop over time | {stages} stage{'s' * (stages > 1)}{first} |"]
 
 
 def flow(graph: Graph) -> list[str]:

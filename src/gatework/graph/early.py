@@ -2,7 +2,8 @@
 
 A loop over time works on vectors of H entries. Arithmetic on vectors of the input's size, `tanh(x)` or `mean(x)`,
 depends on no state; so it is done ahead, and the loop reads its results as further inputs. In a cell that adds its
-input to its states, the input itself is such a result.
+input to its states, the input itself is such a result. What is taken over all time steps at once, batch norm, cannot
+be done in a loop at all: a layer does it, and its back-ends see the rest.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from gatework.errors import BackendError
+from gatework.errors import BackendError, EquationError
 from gatework.graph.graph import Graph, Node
 from gatework.graph.naming import Names
-from gatework.graph.ops import AHEAD, LEAVES, REDUCTIONS, Op
+from gatework.graph.ops import AHEAD, LEAVES, REDUCTIONS, WHOLE, Op
 from gatework.graph.shapes import Untyped, infer
 from gatework.graph.simplify import prune
 
@@ -39,14 +40,32 @@ def split(graph: Graph) -> Split:
     must = _must(graph)
     first = next((k for k, node in enumerate(graph.nodes) if _is_first(graph, node)), -1)
     results = [k for k in _used_outside(graph, must) if k in must]
-    if graph.square:
-        results.insert(0, first)
-    if not results:
-        return Split(graph)
     if set(graph.outputs) & set(results):
         raise BackendError("one of its states is set to a function of the input alone, whose size is the input's")
+    return _cut(graph, [first, *results] if graph.square else results, square=False)
+
+
+def split_whole(graph: Graph) -> Split:
+    """The two parts of a cell of which the first ends with what is taken over all time steps; `Graph.whole` keeps them.
+
+    Raises `EquationError` where a state is set to such a result alone.
+    """
+    late = _must(graph)  # what no loop computes is done with what it is made of
+    follows, must = list[bool](), set[int]()
+    for k, node in enumerate(graph.nodes):
+        follows.append(node.op in WHOLE or any(follows[arg] for arg in node.args))
+        if node.op in WHOLE or (follows[k] and k in late):
+            must.add(k)
+    if must & set(graph.outputs):
+        raise EquationError("one of its states is what is taken over all time steps, and reads no state")
+    return _cut(graph, [k for k in _used_outside(graph, must) if k in must], square=graph.square)
+
+
+def _cut(graph: Graph, results: list[int], *, square: bool) -> Split:
+    if not results:
+        return Split(graph)
     nodes, moved = prune(graph.nodes, results)
-    return Split(_core(graph, results), nodes, tuple(moved[k] for k in results))
+    return Split(_core(graph, results, square=square), nodes, tuple(moved[k] for k in results))
 
 
 def _is_first(graph: Graph, node: Node) -> bool:
@@ -61,7 +80,7 @@ def _must(graph: Graph) -> set[int]:
         operand = node.args[-1] if node.args else -1
         wide = node.shape == ("N",) and node.op not in LEAVES
         reduced = node.op in REDUCTIONS and graph.nodes[operand].shape == ("N",)
-        ahead = node.op in AHEAD and not recurrent[k]
+        ahead = node.op in AHEAD | WHOLE and not recurrent[k]
         if wide or reduced or ahead or (node.op is Op.MATMUL and operand in found):
             found.add(k)
     return found
@@ -72,7 +91,7 @@ def _used_outside(graph: Graph, must: set[int]) -> Iterable[int]:
     return sorted(used.union(graph.outputs))
 
 
-def _core(graph: Graph, results: list[int]) -> Graph:
+def _core(graph: Graph, results: list[int], *, square: bool) -> Graph:
     """The graph with the results as inputs."""
     kept: list[Node] = list(graph.nodes)
     names = Names([*graph.inputs, *graph.states, *(node.name for node in graph.nodes)])
@@ -85,6 +104,6 @@ def _core(graph: Graph, results: list[int]) -> Graph:
     inputs = (*graph.inputs, *given)
     nodes, moved = prune(kept, graph.outputs)
     outputs = tuple(moved[k] for k in graph.outputs)
-    shapes = infer([Untyped(node.op, node.args, node.name) for node in nodes], outputs, inputs, square=False)
+    shapes = infer([Untyped(node.op, node.args, node.name) for node in nodes], outputs, inputs, square=square)
     typed = tuple(replace(node, shape=shape) for node, shape in zip(nodes, shapes, strict=True))
     return Graph(typed, graph.states, outputs, inputs, graph.masks)

@@ -35,6 +35,7 @@ __all__ = [
     "sin",
     "softplus",
     "sqrt",
+    "standard",
     "tanh",
     "total",
 ]
@@ -270,6 +271,15 @@ def minimum(a: object, other: object) -> Expression:
 def mean(a: object) -> Expression:
     """Mean over the entries of a vector: one number for each sequence of the batch."""
     return _record(Op.MEAN, a)
+
+
+def standard(a: object) -> Expression:
+    """a less its mean, over its deviation: each entry's own, over all sequences and time steps of a batch.
+
+    That is batch norm without its scale and shift, which are weights: `p.f * standard(W.f @ x) + b.f`. After training
+    it takes running averages. What it is taken of depends on no state.
+    """
+    return _record(Op.STANDARD, a)
 
 
 def total(a: object) -> Expression:

@@ -102,6 +102,13 @@ class Graph:
         return split(self)
 
     @cached_property
+    def whole(self) -> Split:
+        """What of the cell is taken over all time steps at once, and the rest, which back-ends run."""
+        from gatework.graph.early import split_whole  # it makes graphs itself
+
+        return split_whole(self)
+
+    @cached_property
     def record(self) -> str:
         """The graph as text: what `to_json` gives, as JSON."""
         return json.dumps(self.to_json(), separators=(",", ":"))

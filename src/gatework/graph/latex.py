@@ -38,6 +38,7 @@ TEMPLATES: dict[Op, Template] = {
     Op.SIN: call(r"\sin\left({}\right)"),
     Op.FLOOR: call(r"\left\lfloor {} \right\rfloor"),
     Op.WHERE: call(r"\left[{} > 0\right] \odot \left({}\right)", 2),
+    Op.STANDARD: call(r"\operatorname{{BN}}\left({}\right)"),
     Op.MEAN: call(r"\operatorname{{mean}}\left({}\right)"),
     Op.SUM: call(r"\operatorname{{sum}}\left({}\right)"),
     Op.SPREAD: Template("{}", SUM, (SUM,)),

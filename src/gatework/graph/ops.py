@@ -47,6 +47,7 @@ class Op(StrEnum):
 
     MEAN = "mean"
     SUM = "sum"
+    STANDARD = "standard"
     SPREAD = "spread"
 
 
@@ -71,7 +72,10 @@ PRODUCTS = frozenset({Op.MATMUL, Op.TRANSPOSED, Op.OUTER})
 REDUCTIONS = frozenset({Op.MEAN, Op.SUM})
 """Operations that make one number for each sequence from the entries of a vector."""
 
-ELEMENTWISE = COMPUTED - PRODUCTS - REDUCTIONS - {Op.SPREAD}
+WHOLE = frozenset({Op.STANDARD})
+"""Operations over all sequences and time steps of a batch at once: a layer does them before its loop over time."""
+
+ELEMENTWISE = COMPUTED - PRODUCTS - REDUCTIONS - WHOLE - {Op.SPREAD}
 """Operations on one entry at a time."""
 
 AHEAD = frozenset({Op.COS, Op.SIN})
@@ -103,6 +107,7 @@ ARITY: dict[Op, int] = {
     Op.WHERE: 2,
     Op.MEAN: 1,
     Op.SUM: 1,
+    Op.STANDARD: 1,
     Op.SPREAD: 1,
 }
 
@@ -139,5 +144,6 @@ MEANING: dict[Op, str] = {
     Op.WHERE: "b where a is positive, else 0",
     Op.MEAN: "the mean over the entries of a vector",
     Op.SUM: "the sum over the entries of a vector",
+    Op.STANDARD: "a with mean 0 and variance 1, over all sequences and time steps",
     Op.SPREAD: "a vector with the same number in every entry",
 }

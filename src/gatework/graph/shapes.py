@@ -132,6 +132,12 @@ def _reduction(sizes: _Sizes, args: list[Shape]) -> Shape:
     return ("1",)
 
 
+def _same(sizes: _Sizes, args: list[Shape]) -> Shape:
+    if len(args[0]) != 1 or sizes.find(args[0][0]) == "1":
+        raise ValueError(f"the entries of a vector are made standard, not {_entries(sizes, args[0])}")
+    return args[0]
+
+
 def _entries(sizes: _Sizes, shape: Shape) -> str:
     if len(shape) != 1:
         return "a matrix" if shape else "a constant"
@@ -145,5 +151,6 @@ RULES: dict[Op, Callable[[_Sizes, list[Shape]], Shape]] = {
     Op.MATMUL: _product,
     Op.MEAN: _reduction,
     Op.SUM: _reduction,
+    Op.STANDARD: _same,
 }
 """The shape of the result from the shapes of the operands, for each operation of a cell that computes."""

@@ -30,6 +30,7 @@ TEMPLATES: dict[Op, Template] = {
     Op.SIN: call("sin({})"),
     Op.FLOOR: call("⌊{}⌋"),
     Op.WHERE: call("[{} > 0] ⊙ ({})", 2),
+    Op.STANDARD: call("standard({})"),
     Op.MEAN: call("mean({})"),
     Op.SUM: call("sum({})"),
     Op.SPREAD: Template("{}", SUM, (SUM,)),

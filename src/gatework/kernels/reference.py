@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gatework.graph import Graph, Node
-from gatework.graph.ops import Op
+from gatework.graph.ops import WHOLE, Op
 
 TORCH: dict[Op, Callable[..., Tensor]] = {
     Op.MATMUL: lambda matrix, vector: F.linear(vector, matrix),
@@ -42,7 +42,8 @@ TORCH: dict[Op, Callable[..., Tensor]] = {
 """What each operation does to tensors of shape (B, size)."""
 
 
-Product = Callable[[int, Sequence[Tensor]], Tensor]
+Instead = Mapping[Op, Callable[[int, Sequence[Tensor]], Tensor]]
+"""What is done in place of an operation, from the node's position and the values before it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Reference:
 
     def refusal(self, graph: Graph) -> str:
         """Why the back-end cannot run this graph; empty where it can."""
-        return ""
+        whole = next((node.op for node in graph.nodes if node.op in WHOLE), "")
+        return f"{whole}(…) is taken over all time steps, which is done by a layer" if whole else ""
 
     def unfit(self, x: Tensor) -> str:
         """Why it cannot run on this tensor's device, or with its type; empty, for it always can."""
@@ -128,12 +130,9 @@ def evaluate(
     nodes: Sequence[Node],
     parameters: Mapping[str, Tensor],
     leaves: Mapping[str, Tensor],
-    product: Product | None = None,
+    instead: Instead | None = None,
 ) -> list[Tensor]:
-    """The value of every node, each from the values of earlier ones; `leaves` are the inputs and states by name.
-
-    `product` is what is done in place of a matrix product, from the node's position and the values before it.
-    """
+    """The value of every node, each from the values of earlier ones; `leaves` are the inputs and states by name."""
     values: list[Tensor] = []
     like = next(iter(leaves.values()))
     for k, node in enumerate(nodes):
@@ -144,8 +143,8 @@ def evaluate(
                 values.append(parameters[node.name])
             case Op.CONSTANT:
                 values.append(like.new_tensor(node.value))
-            case Op.MATMUL if product:
-                values.append(product(k, values))
+            case op if instead and op in instead:
+                values.append(instead[op](k, values))
             case op:
                 values.append(TORCH[op](*(values[arg] for arg in node.args)))
     return values

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from gatework.cells import find
 from gatework.errors import UsageError
 from gatework.graph import Cell, Graph, Parameter
-from gatework.graph.ops import REDUCTIONS, Op
+from gatework.graph.ops import REDUCTIONS, WHOLE, Op
 from gatework.kernels.reference import evaluate
 from gatework.layers.recurrent import attribute
 
@@ -110,7 +110,7 @@ class ConvLayer(nn.Module):
 
         parameters = {one.key: getattr(self, attribute(one.key)) for one in graph.parameters}
         leaves = {graph.inputs[0]: x, **dict(zip(graph.states, states, strict=True))}
-        return evaluate(graph.nodes, parameters, leaves, product)
+        return evaluate(graph.nodes, parameters, leaves, {Op.MATMUL: product})
 
     def extra_repr(self) -> str:
         """The words inside the brackets of `print(layer)`."""
@@ -129,7 +129,7 @@ def _products(graph: Graph) -> tuple[list[int], dict[int, list[int]]]:
 
 def _refuse(cell: Cell, inputs: int, hidden: int) -> None:
     """Raise `UsageError` for a cell whose equations mean nothing for pictures, or not with these channels."""
-    odd = next((node.op for node in cell.graph.nodes if node.op in REDUCTIONS), None)
+    odd = next((node.op for node in cell.graph.nodes if node.op in REDUCTIONS | WHOLE), None)
     fixed = next((one.key for one in cell.graph.parameters if cell.weight(one.key).fixed), "")
     masked = next((one.key for one in cell.graph.parameters if cell.weight(one.key).mask), "")
     if odd or fixed or masked:

@@ -22,6 +22,7 @@ from gatework.graph.weights import Mask
 from gatework.kernels import Reference, choose
 from gatework.kernels.dispatch import Choice
 from gatework.layers.around import Around, Rates
+from gatework.layers.standard import Standard
 
 States = tuple[Tensor, ...]
 """The states of one layer in one direction: (B, H) each."""
@@ -52,6 +53,8 @@ class RecurrentLayer(nn.Module):
         self._backend_name = backend
         self._names = {one.key: attribute(one.key) for one in cell.graph.parameters}
         self._variants: dict[tuple[bool, bool, bool], tuple[Graph, Choice]] = {}
+        whole, sizes = cell.graph.whole, {"N": input_size, "H": hidden_size}
+        self.standard = Standard(whole, sizes, device=device, dtype=dtype) if whole.results else None
         self.input_size = input_size
         self.hidden_size = hidden_size
         if cell.graph.square and input_size != hidden_size:
@@ -114,7 +117,7 @@ class RecurrentLayer(nn.Module):
             graph = self._around.graph(
                 self.cell.graph, training=training, ending=ending, resetting=resetting, initial=initial
             )
-            self._variants[key] = graph, choose(self._backend_name, graph)
+            self._variants[key] = graph, choose(self._backend_name, graph.whole.core)
         return self._variants[key]
 
     def reset_parameters(self) -> None:
@@ -141,6 +144,8 @@ class RecurrentLayer(nn.Module):
                     weight.mul_(getattr(self, f"{attribute(parameter.key)}_mask"))
             for state in self.cell.states if self._learns else ():
                 getattr(self, _initial(state)).zero_()
+        if self.standard is not None:
+            self.standard.reset_parameters()
 
     def forward(
         self,
@@ -167,7 +172,21 @@ class RecurrentLayer(nn.Module):
             training=self.training,
             given={name: one for name, one in given.items() if one is not None},
         )
-        return backend.run(graph, weights, x, states, [*others, *masks])
+        more = self._whole(graph, weights, x, [*others, *masks], valid)
+        return backend.run(graph.whole.core, weights, x, states, more)
+
+    def record(self, x: Tensor, states: States) -> dict[str, Tensor]:
+        """Every named value of the loop over time: name → (T, B, H)."""
+        graph, weights = self.cell.graph, self.weights()
+        return Reference().record(graph.whole.core, weights, x, states, self._whole(graph, weights, x, [], None))
+
+    def _whole(
+        self, graph: Graph, weights: dict[str, Tensor], x: Tensor, more: list[Tensor], valid: Tensor | None
+    ) -> list[Tensor]:
+        """The inputs after the first, and behind them what is taken over all time steps at once."""
+        if self.standard is None:
+            return more
+        return [*more, *self.standard(graph.whole, weights, dict(zip(graph.inputs, (x, *more), strict=True)), valid)]
 
     def extra_repr(self) -> str:
         """The words inside the brackets of `print(layer)`."""
@@ -465,7 +484,7 @@ class Recurrent(nn.Module):
         def run(k: int, sequence: Tensor, states: States) -> tuple[Tensor, States]:
             layer = self.layer(k)
             backward = self.directions == 2 and k % 2 == 1
-            values = Reference().record(self.cell.graph, layer.weights(), sequence, states)
+            values = layer.record(sequence, states)
             recorded.append({name: value.flip(0) if backward else value for name, value in values.items()})
             return layer(sequence, states)  # type: ignore[no-any-return]
 

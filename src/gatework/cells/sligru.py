@@ -1,0 +1,21 @@
+"""The stabilised light gated recurrent unit: the products with the state have one layer norm together.
+
+That keeps relu from growing what it gets from itself; the norm has no scale and no shift.
+"""
+
+from gatework.graph import U, W, b, cell, mean, p, relu, sigmoid, sqrt, standard
+
+NORM = {"p.z": 1.0, "p.n": 1.0}
+EPSILON = 1e-5
+
+
+@cell(source="Moumen & Parcollet 2023, arXiv:2302.10144", weights=NORM)
+def sligru(x, h):
+    """Light gated recurrent unit, stabilised."""
+    uz = U.z @ h
+    un = U.n @ h
+    mu = mean(uz + un) / 2
+    s = sqrt((mean((uz - mu) ** 2) + mean((un - mu) ** 2)) / 2 + EPSILON)
+    z = sigmoid(p.z * standard(W.z @ x) + b.z + (uz - mu) / s)
+    n = relu(p.n * standard(W.n @ x) + b.n + (un - mu) / s)
+    return z * h + (1 - z) * n
