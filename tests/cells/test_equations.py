@@ -56,11 +56,11 @@ def test_every_cell_of_the_catalogue_has_its_paper_here():
     assert set(PAPERS) == set(catalogue)
 
 
-def run(cell, tensors, x, states):
+def run(cell, tensors, x, states, below):
     """The reference, after training where the cell has batch norm: running averages begin at mean 0 and variance 1."""
     whole, sizes = cell.graph.whole, {"N": x.shape[-1], "H": states[0].shape[-1]}
     standard = Standard(whole, sizes, device=None, dtype=x.dtype).eval()
-    more = standard(whole, tensors, {"x": x}, None)
+    more = [*below, *standard(whole, tensors, {"x": x}, None)]
     return Reference().run(whole.core, tensors, x, states, more)
 
 
@@ -78,14 +78,17 @@ def test_a_cell_computes_the_formula_of_its_paper(name, N, H):
     assert {one.key: one.sizes(N, H) for one in cell.graph.parameters} == {
         key: tuple(value.shape) for key, value in tensors.items()
     }
-    output, last = run(cell, tensors, torch.from_numpy(x), tuple(torch.from_numpy(state) for state in begin))
+    below = {one: generator.normal(size=(T, B, H)) for one in cell.graph.inputs[1:]}
+    states, more = ([torch.from_numpy(one) for one in some] for some in (begin, below.values()))
+    output, last = run(cell, tensors, torch.from_numpy(x), tuple(states), more)
     assert output.shape == (T, B, H)
     # Five steps of sums of up to 65 products: 5 · 65 · 2e-16 is below 1e-13, and the recurrence may stretch it.
     close = {"rtol": 1e-11, "atol": 1e-11}
     for k in range(B):
         states = tuple(state[k] for state in begin)
         for t in range(T):
-            states = formula(x[t, k], *states, **by_kind(weights))
+            read = {one: value[t, k] for one, value in below.items()}
+            states = formula(x[t, k], *states, **read, **by_kind(weights))
             np.testing.assert_allclose(output[t, k].numpy(), states[0], **close)
         for state, expected in zip(last, states, strict=True):
             np.testing.assert_allclose(state[k].numpy(), expected, **close)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -89,6 +90,9 @@ DAMAGE = {
     "a value beyond all floats": (lambda one: change(one, "i", value=10**400), "out of range"),
     "a value of an equation": (lambda one: change(one, "i", value=2.0), "the sigmoid i has a value"),
     "no nodes": (lambda one: one.pop("nodes"), "nodes is missing or is no list"),
+    "the first state as one more": (lambda one: one.update(shown=["h"]), "what is shown is none of the states"),
+    "a state shown twice": (lambda one: one.update(shown=["c", "c"]), "what is shown is none of the states"),
+    "shown in a text": (lambda one: one.update(shown="c"), "shown is missing or is no list"),
     "an output of another": (lambda one: one.update(outputs=[3, 999]), "its states and outputs do not match"),
 }
 
@@ -107,6 +111,14 @@ def test_a_damaged_record_is_refused_with_the_reason(case):
 @pytest.mark.parametrize("name", catalogue)
 def test_the_graph_of_every_cell_survives_its_record(name):
     assert from_json(record(name)) == catalogue[name].graph
+
+
+def test_a_record_from_before_states_were_shown_shows_none():
+    old = record("lstm")
+    del old["shown"]
+    assert from_json(old) == catalogue["lstm"].graph
+    shown = replace(catalogue["lstm"].graph, shown=("c",))
+    assert from_json(shown.to_json()) == shown
 
 
 def test_errors_in_a_cell_without_a_source_name_the_cell():

@@ -76,7 +76,8 @@ def test_results_are_those_of_torch(name, num_layers, bidirectional, form, given
 @pytest.mark.parametrize("name", cells)
 def test_a_stream_in_pieces_is_the_sequence(name):
     torch.manual_seed(0)
-    inputs, widths = (6, (6, 6)) if cells[name].graph.square else (N, (6, 4))
+    graph = cells[name].graph
+    inputs, widths = (6, (6, 6)) if graph.square else (N, (6, 6) if graph.below else (6, 4))
     layer = Recurrent(name, inputs, widths, batch_first=True, dtype=torch.float64)
     layer.eval()  # in training a batch norm sees its batch
     x = random(B, T, inputs)

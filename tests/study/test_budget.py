@@ -7,10 +7,11 @@ from gatework.errors import UsageError
 from gatework.study.budget import TOLERANCE, widths_for
 from gatework.tasks.forecaster import Forecaster, count
 
-NOT_SQUARE = [name for name, cell in catalogue.items() if not cell.graph.square]
+FREE = [name for name, cell in catalogue.items() if not cell.graph.square and not cell.graph.below]
+"""Cells whose layers may be of any width."""
 
 
-@pytest.mark.parametrize("name", NOT_SQUARE)
+@pytest.mark.parametrize("name", FREE)
 @pytest.mark.parametrize("budget", [5_000, 20_000, 100_000])
 @pytest.mark.parametrize(("inputs", "horizon"), [(1, 1), (1, 24), (8, 1)])
 def test_two_layers_come_within_one_per_cent(name, budget, inputs, horizon):
@@ -25,6 +26,15 @@ def test_two_layers_come_within_one_per_cent(name, budget, inputs, horizon):
 def test_one_layer_comes_as_near_as_one_unit_allows(name):
     (width,) = widths_for(catalogue[name], 1, 1, 20_000, depth=1)
     errors = [abs(count(catalogue[name], 1, (H,), 1) - 20_000) for H in (width - 1, width, width + 1)]
+    assert min(errors) == errors[1]
+
+
+@pytest.mark.parametrize("name", ["depth_gated_lstm", "grid_lstm"])
+def test_layers_that_read_the_one_below_are_of_the_width_that_comes_nearest(name):
+    cell = catalogue[name]
+    width, other = widths_for(cell, 1, 1, 20_000, depth=2)
+    assert width == other
+    errors = [abs(count(cell, 1, (H, H), 1) - 20_000) for H in (width - 1, width, width + 1)]
     assert min(errors) == errors[1]
 
 

@@ -6,6 +6,7 @@ equation and is checked like any other. Added inputs have H entries, and names t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -109,6 +110,46 @@ def layer_norm(cell: Cell, *, joint: bool = True) -> Cell:
     weights = {**cell.weights, **{key: Weight(1.0) for key in scales}}
     return replace(cell, graph=made, weights=weights, make=None, options={}, name=f"{cell.name}+norm")
 
+
+@functools.lru_cache(maxsize=256)
+def ground(cell: Cell) -> Cell:
+    """A cell for the first layer of several, which has none below: what it would read of that one is zero.
+
+    What is multiplied by zero goes, and the weights that nothing reads any more: a depth-gated LSTM becomes an LSTM. A
+    cell that reads nothing of the layer below is itself.
+    """
+    graph, zero = cell.graph, set[int]()
+    if not graph.below:
+        return cell
+
+    def change(k: int, one: Expression) -> Expression:
+        node = graph.nodes[k]
+        nothing = [arg in zero for arg in node.args]
+        named = bool(one.name) and one.op not in LEAVES
+        if node.op is Op.INPUT and node.name in graph.below:
+            zero.add(k)
+        elif node.op in (Op.ADD, Op.SUBTRACT) and any(nothing) and not all(nothing):
+            left, right = one.args
+            kept = left if nothing[1] else right if node.op is Op.ADD else -right
+            if named and not kept.name:
+                kept.name = one.name
+            return kept
+        elif (any(nothing) and node.op in _ZERO_BY_ONE) or (node.args and all(nothing) and node.op in _ZERO_BY_ALL):
+            zero.add(k)
+        return Expression(Op.CONSTANT, value=0.0) if k in zero else one
+
+    inputs = [name for name in graph.inputs if name not in graph.below]
+    made = _rebuilt(replace(graph, inputs=tuple(inputs)), _written(graph, change), [])
+    keys = {one.key for one in made.parameters}
+    weights = {key: weight for key, weight in cell.weights.items() if key in keys}
+    return replace(cell, graph=made, weights=weights, make=None, options={}, name=f"{cell.name}+ground")
+
+
+_ZERO_BY_ONE = frozenset({Op.MULTIPLY, Op.MATMUL})
+"""Operations that give zero where one operand is zero and the others are finite."""
+
+_ZERO_BY_ALL = frozenset({Op.ADD, Op.SUBTRACT, Op.NEGATE, Op.TANH, Op.RELU, Op.ABS, Op.SQRT, Op.MAXIMUM, Op.MINIMUM})
+"""Operations that give zero where all operands are zero."""
 
 _SQUASHING = frozenset({Op.TANH, Op.SIGMOID, Op.RELU, Op.SOFTPLUS})
 

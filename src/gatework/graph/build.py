@@ -85,6 +85,9 @@ def from_json(record: Any) -> Graph:
     masks = tuple(_field(record, "masks", list, tuple))
     if not set(masks) <= set(inputs[1:]):
         raise _damaged("a mask is no further input")
+    shown = tuple(_field({"shown": [], **record}, "shown", list, tuple))
+    if not set(shown) <= set(states[1:]) or len(set(shown)) < len(shown):
+        raise _damaged("what is shown is none of the states after the first")
     outputs = tuple(_field(record, "outputs", list, tuple))
     for k, node in enumerate(raw):
         if len(node.args) != ARITY[node.op] or not all(_is_position(arg, k) for arg in node.args):
@@ -105,7 +108,7 @@ def from_json(record: Any) -> Graph:
     shapes = _checked(untyped, states, outputs, where, "the record of the graph", inputs, square=square)
     if shapes != [node.shape for node in raw]:
         raise _damaged("its shapes do not follow from its operations")
-    return Graph(raw, states, outputs, inputs, masks)
+    return Graph(raw, states, outputs, inputs, masks, shown)
 
 
 def _damaged(what: str) -> EquationError:
@@ -194,7 +197,8 @@ def _check_states(nodes: Sequence[Untyped], states: tuple[str, ...], outputs: Se
             )
         if nodes[output].op in LEAVES:
             raise EquationError(f"{place}: state {state} is set to {nodes[output].name or 'a constant'}, not computed")
-    for state in states if len(states) == 1 else states[1:]:  # the first of several may be an output, and no more
+    first = next((k for k, state in enumerate(states) if state in read), 0)  # those before it are outputs, and no more
+    for state in states[first:]:
         if state not in read:
             raise EquationError(f"{place}: state {state} is never read")
 

@@ -1,7 +1,8 @@
 """What of a cell can be computed for the whole sequence before its loop begins, and has to be: it has another size.
 
 A loop over time works on vectors of H entries. Arithmetic on vectors of the input's size, `tanh(x)` or `mean(x)`,
-depends on no state; so it is done ahead, and the loop reads its results as further inputs. In a cell that adds its
+depends on no state; so it is done ahead, and the loop reads its results as further inputs. So may be products that
+read no state, where that is faster: in a cell that has no others the loop is then a scan. In a cell that adds its
 input to its states, the input itself is such a result. What is taken over all time steps at once, batch norm, cannot
 be done in a loop at all: a layer does it, and its back-ends see the rest.
 """
@@ -61,6 +62,24 @@ def split_whole(graph: Graph) -> Split:
     return _cut(graph, [k for k in _used_outside(graph, must) if k in must], square=graph.square)
 
 
+def split_products(graph: Graph) -> Split:
+    """The two parts of a cell of which the first has all products that read no state; `Graph.ahead` keeps them.
+
+    Where these are all products, what is left is a scan: each unit goes along the sequence on its own.
+    """
+    must, recurrent = _must(graph), list[bool]()
+    for k, node in enumerate(graph.nodes):
+        recurrent.append(node.op is Op.STATE or any(recurrent[arg] for arg in node.args))
+        if node.op is Op.MATMUL and not recurrent[k]:
+            must.add(k)
+    if must & set(graph.outputs):
+        return split(graph)
+    results = [k for k in _used_outside(graph, must) if k in must]
+    first = next((k for k, node in enumerate(graph.nodes) if _is_first(graph, node)), -1)
+    reads = graph.square and any(first in node.args for k, node in enumerate(graph.nodes) if k not in must)
+    return _cut(graph, [first, *results] if reads else results, square=False)
+
+
 def _cut(graph: Graph, results: list[int], *, square: bool) -> Split:
     if not results:
         return Split(graph)
@@ -106,4 +125,4 @@ def _core(graph: Graph, results: list[int], *, square: bool) -> Graph:
     outputs = tuple(moved[k] for k in graph.outputs)
     shapes = infer([Untyped(node.op, node.args, node.name) for node in nodes], outputs, inputs, square=square)
     typed = tuple(replace(node, shape=shape) for node, shape in zip(nodes, shapes, strict=True))
-    return Graph(typed, graph.states, outputs, inputs, graph.masks)
+    return replace(graph, nodes=typed, outputs=outputs, inputs=inputs)

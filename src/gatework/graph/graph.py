@@ -12,6 +12,9 @@ from gatework.graph.ops import LEAVES, Op
 if TYPE_CHECKING:
     from gatework.graph.early import Split
 
+BELOW = "_below"
+"""What the name of an input ends with that is a state of the layer below."""
+
 Shape = tuple[str, ...]
 """Sizes by letter: `("H", "N")` a matrix, `("H",)` a vector, `("1",)` one number, `()` a constant."""
 
@@ -62,7 +65,8 @@ class Graph:
 
     `nodes` are in the order of evaluation; `states` are the names of the states, and `outputs` the nodes that
     hold their next values, in the same order. The first state is the cell's output. `inputs` are the names of the
-    inputs: the first has N entries, the others H. Those that are `masks` have no gradient.
+    inputs: the first has N entries, the others H. Those that are `masks` have no gradient. The states that are `shown`
+    are results at every step, as the first one always is.
     """
 
     nodes: tuple[Node, ...]
@@ -70,6 +74,7 @@ class Graph:
     outputs: tuple[int, ...]
     inputs: tuple[str, ...]
     masks: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -80,6 +85,17 @@ class Graph:
     def square(self) -> bool:
         """Whether the cell needs as many inputs as units: its equations add or multiply the input and a state."""
         return any(node.op is Op.INPUT and node.name == self.inputs[0] and node.shape == ("H",) for node in self.nodes)
+
+    @cached_property
+    def below(self) -> dict[str, str]:
+        """The inputs that are a state of the layer below at the same time step: `c_below` is its `c`."""
+        pairs = {name: name.removesuffix(BELOW) for name in self.inputs[1:] if name.endswith(BELOW)}
+        return {name: state for name, state in pairs.items() if state in self.states}
+
+    @cached_property
+    def results(self) -> tuple[str, ...]:
+        """The states that are results at every step: the first, and those that are shown."""
+        return (self.states[0], *self.shown)
 
     @cached_property
     def equations(self) -> dict[str, int]:
@@ -100,6 +116,13 @@ class Graph:
         from gatework.graph.early import split  # it makes graphs itself
 
         return split(self)
+
+    @cached_property
+    def ahead(self) -> Split:
+        """The same, with all products that read no state before the loop."""
+        from gatework.graph.early import split_products  # it makes graphs itself
+
+        return split_products(self)
 
     @cached_property
     def whole(self) -> Split:

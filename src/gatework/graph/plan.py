@@ -2,9 +2,10 @@
 
 The names of arrays: `x` the first input, `x:m` another one, `y` the first state after every step, `state:c` another
 one, `start:h` a state before the first step, `keep:r` a value that the backward pass reads, `step:f` one that a later
-stage reads, `d` the gradients of the accumulated sums, `dy` the gradient that arrives for every step's output,
-`carry:h` what of the gradient of a state goes to the step before without a product, `end:h` the gradient that arrives
-for the last state, `begin:h` that of the first one, `dx` that of the first input, `dx:m` that of another one.
+stage reads, `d` the gradients of the accumulated sums, `dy` the gradient that arrives for every step's output, `dy:c`
+that of a state that is shown, `carry:h` what of the gradient of a state goes to the step before without a product,
+`end:h` the gradient that arrives for the last state, `begin:h` that of the first one, `dx` that of the first input,
+`dx:m` that of another one.
 """
 
 from __future__ import annotations
@@ -67,6 +68,11 @@ def state_array(graph: Graph, k: int) -> str:
     return "y" if k == 0 else f"state:{graph.states[k]}"
 
 
+def arriving_array(graph: Graph, state: str) -> str:
+    """The array that holds the gradient that arrives for every step of a state that is a result."""
+    return "dy" if state == graph.states[0] else f"dy:{state}"
+
+
 def input_array(graph: Graph, name: str, kind: str = "x") -> str:
     """The array that holds an input, or with `kind="dx"` its gradient."""
     return kind if name == graph.inputs[0] else f"{kind}:{name}"
@@ -93,7 +99,7 @@ def _forward(graph: Graph, kept: Mapping[int, str], *, training: bool) -> Loop:
     stores = []
     for k, (state, output) in enumerate(zip(graph.states, graph.outputs, strict=True)):
         name = state_array(graph, k)
-        keeping = Keeping.SEQUENCE if training or k == 0 else Keeping.PAIR
+        keeping = Keeping.SEQUENCE if training or state in graph.results else Keeping.PAIR
         arrays.append(Array(f"start:{state}", Keeping.START, "H"))
         arrays.append(Array(name, keeping, "H", start=f"start:{state}"))
         stores.append(Store(gathered.position[moved[output]], Place(name)))
@@ -170,7 +176,7 @@ class _Backward:
         self._split = [_split(gradient, k, blocks) for k in gradient.states]
         self._arrays = [
             *_input_arrays(self._graph, "x"),
-            Array("dy", Keeping.SEQUENCE, "H"),
+            *(Array(arriving_array(self._graph, state), Keeping.SEQUENCE, "H") for state in self._graph.results),
             Array("d", Keeping.RING, "H", max(len(blocks), 1)),
             *(Array(name, Keeping.SEQUENCE, "H") for name in kept.values()),
         ]
@@ -264,9 +270,11 @@ class _Backward:
             return self._load(place, node.name or f"v{k}", "" if node.op is Op.INPUT else node.name)
         if node.op is Op.GRADIENT:
             state = [f"d_{name}" for name in self._graph.states].index(node.name)
-            if state:
+            name = self._graph.states[state]
+            if name not in self._graph.results:
                 return arrived[state]
-            return self._steps.add(Op.ADD, arrived[0], self._load(Place("dy"), "d_y"), name=node.name)
+            given = self._load(Place(arriving_array(self._graph, name)), f"d_{name}_given" if state else "d_y")
+            return self._steps.add(Op.ADD, arrived[state], given, name=node.name)
         if node.op in LEAVES:
             return self._steps.leaf(node)
         args = tuple(self._position[arg] for arg in node.args)

@@ -66,7 +66,7 @@ class Words:
             case "dx":
                 return self.names.once(f"d_{tail or self._input}")
             case "dy":
-                return self.names.once("d_y")
+                return self.names.once(f"d_{tail}_given" if tail else "d_y")
             case "begin":
                 return self.names.once(f"d_{tail}")
             case "carry":

@@ -31,9 +31,7 @@ def simplify(graph: Graph) -> Graph:
         else:
             position.append(steps.add(node.op, *args, name=node.name, line=node.line, shape=node.shape))
     nodes, kept = prune(steps.nodes, [position[output] for output in graph.outputs])
-    return Graph(
-        nodes, graph.states, tuple(kept[position[output]] for output in graph.outputs), graph.inputs, graph.masks
-    )
+    return replace(graph, nodes=nodes, outputs=tuple(kept[position[output]] for output in graph.outputs))
 
 
 def prune(nodes: Sequence[Node], roots: Iterable[int]) -> tuple[tuple[Node, ...], dict[int, int]]:

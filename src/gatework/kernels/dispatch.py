@@ -21,7 +21,8 @@ from gatework.kernels.cpu.backend import Cpu
 from gatework.kernels.cpu.host import refusal
 from gatework.kernels.reference import Reference
 
-Ran = tuple[Tensor, tuple[Tensor, ...]]
+Ran = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
+"""The first state and those that are shown after every step, and all states after the last one."""
 
 
 class Backend(Protocol):
@@ -37,7 +38,7 @@ class Backend(Protocol):
     def unfit(self, x: Tensor) -> str:
         """Why it cannot run on this tensor's device, or with its type; empty where it can."""
 
-    def run(
+    def trajectory(
         self,
         graph: Graph,
         parameters: Mapping[str, Tensor],
@@ -45,7 +46,7 @@ class Backend(Protocol):
         states: tuple[Tensor, ...],
         others: Sequence[Tensor] = (),
     ) -> Ran:
-        """Run the cell along (T, B, N): the first state at every step, and all last states."""
+        """Run the cell along (T, B, N)."""
 
 
 BACKENDS: dict[str, Backend] = {"cpu": Cpu(), "reference": Reference()}
@@ -73,6 +74,18 @@ class Choice:
         x: Tensor,
         states: tuple[Tensor, ...],
         others: Sequence[Tensor] = (),
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The first state after every step, (T, B, H), and all states after the last one, as of `trajectory`."""
+        results, last = self.trajectory(graph, parameters, x, states, others)
+        return results[0], last
+
+    def trajectory(
+        self,
+        graph: Graph,
+        parameters: Mapping[str, Tensor],
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        others: Sequence[Tensor] = (),
     ) -> Ran:
         """Run the cell along (T, B, N), on the back-end that fits.
 
@@ -84,8 +97,8 @@ class Choice:
         if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and kind in (torch.float32, torch.float64):
             with torch.autocast("cpu", enabled=False):
                 begin, more = tuple(one.to(kind) for one in states), [one.to(kind) for one in others]
-                return self.run(graph, parameters, x.to(kind), begin, more)
-        return self.pick(x).run(graph, parameters, x, states, others)
+                return self.trajectory(graph, parameters, x.to(kind), begin, more)
+        return self.pick(x).trajectory(graph, parameters, x, states, others)
 
 
 def choose(backend: str, graph: Graph) -> Choice:

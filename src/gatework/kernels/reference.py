@@ -69,17 +69,31 @@ class Reference:
         states: tuple[Tensor, ...],
         others: Sequence[Tensor] = (),
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The first state after every step, (T, B, H), and all states after the last one, as of `trajectory`."""
+        results, last = self.trajectory(graph, parameters, x, states, others)
+        return results[0], last
+
+    def trajectory(
+        self,
+        graph: Graph,
+        parameters: Mapping[str, Tensor],
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        others: Sequence[Tensor] = (),
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Run the cell along a sequence.
 
         `parameters` hold a tensor for each key of `graph.parameters`; `x` is (T, B, N), T at least 1;
         `states` are (B, H) each; `others` are the inputs after the first, (T, B, H), or (B, H) where an input is the
-        same at every step. Returns the first state after every step, (T, B, H), and all states after the last.
+        same at every step. Returns the first state and those that are shown after every step, (T, B, H) each, and all
+        states after the last step.
         """
-        outputs = []
+        places = [graph.states.index(name) for name in graph.results]
+        steps = []
         for values in _steps(graph, parameters, x, states, others):
             states = _next(graph, values, x.shape[1])
-            outputs.append(states[0])
-        return torch.stack(outputs), states
+            steps.append([states[k] for k in places])
+        return tuple(torch.stack(one) for one in zip(*steps, strict=True)), states
 
     def record(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
 from typing import cast
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 from gatework.cells import find
 from gatework.errors import UsageError
 from gatework.graph import Cell, Graph
-from gatework.graph.around import INITIAL, KEPT, VALID
+from gatework.graph.around import INITIAL, KEPT, VALID, ground
 from gatework.graph.around import layer_norm as normalised
 from gatework.graph.weights import Mask
 from gatework.kernels import Reference, choose
@@ -26,6 +27,16 @@ from gatework.layers.standard import Standard
 
 States = tuple[Tensor, ...]
 """The states of one layer in one direction: (B, H) each."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a call asks of a layer's graph: sequences that end or begin anew, and states beside the first."""
+
+    training: bool
+    ending: bool = False
+    resetting: bool = False
+    shown: tuple[str, ...] = ()
 
 
 class RecurrentLayer(nn.Module):
@@ -52,7 +63,7 @@ class RecurrentLayer(nn.Module):
         self._learns = learn_initial
         self._backend_name = backend
         self._names = {one.key: attribute(one.key) for one in cell.graph.parameters}
-        self._variants: dict[tuple[bool, bool, bool], tuple[Graph, Choice]] = {}
+        self._variants: dict[_Asked, tuple[Graph, Choice]] = {}
         whole, sizes = cell.graph.whole, {"N": input_size, "H": hidden_size}
         self.standard = Standard(whole, sizes, device=device, dtype=dtype) if whole.results else None
         self.input_size = input_size
@@ -76,13 +87,13 @@ class RecurrentLayer(nn.Module):
             start = torch.zeros(hidden_size, device=device, dtype=dtype)
             self.register_parameter(_initial(state), nn.Parameter(start))
         for training in (False, True):  # what is wrong with a name is told now
-            self._variant(training=training, ending=False, resetting=False)
+            self._variant(_Asked(training=training))
         self.reset_parameters()
 
     @property
     def kernel(self) -> str:
         """The name of the back-end that runs this layer, on the device and in the type of its weights."""
-        _, backend = self._variant(training=self.training, ending=False, resetting=False)
+        _, backend = self._variant(_Asked(training=self.training))
         first = self.first_weight()
         return backend.pick(torch.empty(0) if first is None else first).name
 
@@ -109,16 +120,19 @@ class RecurrentLayer(nn.Module):
             return tuple(getattr(self, _initial(state)).expand(B, -1) for state in self.cell.states)
         return tuple(x.new_zeros(B, self.hidden_size) for _ in self.cell.states)
 
-    def _variant(self, *, training: bool, ending: bool, resetting: bool) -> tuple[Graph, Choice]:
+    def _variant(self, asked: _Asked) -> tuple[Graph, Choice]:
         """The graph for what is asked, and what runs it."""
-        key = (training, ending, resetting)
-        if key not in self._variants:
-            initial = self._learns and resetting
+        if asked not in self._variants:
             graph = self._around.graph(
-                self.cell.graph, training=training, ending=ending, resetting=resetting, initial=initial
+                self.cell.graph,
+                training=asked.training,
+                ending=asked.ending,
+                resetting=asked.resetting,
+                initial=self._learns and asked.resetting,
             )
-            self._variants[key] = graph, choose(self._backend_name, graph.whole.core)
-        return self._variants[key]
+            graph = replace(graph, shown=asked.shown)
+            self._variants[asked] = graph, choose(self._backend_name, graph.whole.core)
+        return self._variants[asked]
 
     def reset_parameters(self) -> None:
         """Start anew.
@@ -160,8 +174,22 @@ class RecurrentLayer(nn.Module):
         `others` are the cell's inputs after the first, (T, B, H), or (B, H) where one is the same at every step. Where
         `valid`, (T, B, 1), is zero the states stay, and where `kept` is zero they begin anew before the step.
         """
+        results, last = self.trajectory(x, states, others, valid, kept)
+        return results[0], last
+
+    def trajectory(
+        self,
+        x: Tensor,
+        states: States,
+        others: Sequence[Tensor] = (),
+        valid: Tensor | None = None,
+        kept: Tensor | None = None,
+        shown: tuple[str, ...] = (),
+    ) -> tuple[tuple[Tensor, ...], States]:
+        """As `forward`, but with the states that are `shown` at every step, (T, B, H) each, beside the first."""
         resetting = kept is not None
-        graph, backend = self._variant(training=self.training, ending=valid is not None, resetting=resetting)
+        asked = _Asked(self.training, ending=valid is not None, resetting=resetting, shown=shown)
+        graph, backend = self._variant(asked)
         weights, given = self.weights(), {VALID: valid, KEPT: kept}
         for state in self.cell.states if self._learns and resetting else ():
             weights[f"p.{INITIAL}_{state}"] = getattr(self, _initial(state))
@@ -173,12 +201,13 @@ class RecurrentLayer(nn.Module):
             given={name: one for name, one in given.items() if one is not None},
         )
         more = self._whole(graph, weights, x, [*others, *masks], valid)
-        return backend.run(graph.whole.core, weights, x, states, more)
+        return backend.trajectory(graph.whole.core, weights, x, states, more)
 
-    def record(self, x: Tensor, states: States) -> dict[str, Tensor]:
+    def record(self, x: Tensor, states: States, others: Sequence[Tensor] = ()) -> dict[str, Tensor]:
         """Every named value of the loop over time: name → (T, B, H)."""
         graph, weights = self.cell.graph, self.weights()
-        return Reference().record(graph.whole.core, weights, x, states, self._whole(graph, weights, x, [], None))
+        more = self._whole(graph, weights, x, list(others), None)
+        return Reference().record(graph.whole.core, weights, x, states, more)
 
     def _whole(
         self, graph: Graph, weights: dict[str, Tensor], x: Tensor, more: list[Tensor], valid: Tensor | None
@@ -348,9 +377,14 @@ class Recurrent(nn.Module):
         self.dropout = float(dropout)
         self.directions = 2 if bidirectional else 1
         reads = (input_size, *(width * self.directions for width in widths[:-1]))
+        if self.cell.graph.below and len(set(widths)) > 1:
+            states = ", ".join(self.cell.graph.below.values())
+            raise UsageError(
+                f"{self.cell.name} reads {states} of the layer below: all layers have the same width, not {widths}."
+            )
         self.layers = nn.ModuleList(
             RecurrentLayer(
-                self.cell,
+                self.cell if k else ground(self.cell),
                 N,
                 H,
                 backend=backend,
@@ -359,7 +393,7 @@ class Recurrent(nn.Module):
                 device=device,
                 dtype=dtype,
             )
-            for N, H in zip(reads, widths, strict=True)
+            for k, (N, H) in enumerate(zip(reads, widths, strict=True))
             for _ in range(self.directions)
         )
 
@@ -414,13 +448,22 @@ class Recurrent(nn.Module):
         valid = None if lengths is None else self._valid(x, lengths)
         kept = None if resets is None else self._kept(x, resets, single=single)
         more = self._others(others, x, single=single)
+        shown: list[dict[str, Tensor]] = []
 
         def run(k: int, sequence: Tensor, one: States) -> tuple[Tensor, States]:
             backward = self.directions == 2 and k % 2 == 1
-            masks = [one if one is None or not backward else one.flip(0) for one in (valid, kept)]
+            ends, begins = valid, kept
+            if backward and valid is not None:
+                ends = valid.flip(0)
             if backward and kept is not None:  # what begins anew before a step ends, seen from the end, after it
-                masks[1] = torch.cat((torch.ones_like(kept[:1]), kept.flip(0)[:-1]))
-            return self.layer(k)(sequence, one, more, *masks)  # type: ignore[no-any-return]
+                begins = torch.cat((torch.ones_like(kept[:1]), kept.flip(0)[:-1]))
+            others = self._read(k, more, shown)
+            if not self.cell.graph.below or k + self.directions >= len(self.layers):  # nothing reads more of it
+                return self.layer(k)(sequence, one, others, ends, begins)  # type: ignore[no-any-return]
+            first, *rest = dict.fromkeys((self.cell.states[0], *self.cell.graph.below.values()))
+            results, final = self.layer(k).trajectory(sequence, one, others, ends, begins, tuple(rest))
+            shown.append(dict(zip((first, *rest), results, strict=True)))
+            return results[0], final
 
         output, last = run_stack(
             run,
@@ -480,13 +523,16 @@ class Recurrent(nn.Module):
         direction is recorded in the order of `x`. Dropout is off.
         """
         recorded: list[Mapping[str, Tensor]] = []
+        in_order: list[Mapping[str, Tensor]] = []  # of time as the layer reads it
 
         def run(k: int, sequence: Tensor, states: States) -> tuple[Tensor, States]:
             layer = self.layer(k)
             backward = self.directions == 2 and k % 2 == 1
-            values = layer.record(sequence, states)
+            others = self._read(k, {}, in_order)
+            values = layer.record(sequence, states, others)
+            in_order.append(values)
             recorded.append({name: value.flip(0) if backward else value for name, value in values.items()})
-            return layer(sequence, states)  # type: ignore[no-any-return]
+            return layer(sequence, states, others)  # type: ignore[no-any-return]
 
         begin = self._begin(x, None, single=False)
         run_stack(run, x, begin, directions=self.directions, dropout=0.0, training=False)
@@ -530,9 +576,16 @@ class Recurrent(nn.Module):
             raise UsageError(f"The resets have shape {tuple(resets.shape)}, not {tuple(x.shape[:2])}, time first.")
         return 1 - (resets != 0).to(x.dtype).unsqueeze(-1)
 
-    def _others(self, given: Mapping[str, Tensor] | None, x: Tensor, *, single: bool) -> list[Tensor]:
-        """The cell's inputs after the first, (T, B, H)."""
-        names, given = self.cell.graph.inputs[1:], given or {}
+    def _read(self, k: int, more: Mapping[str, Tensor], shown: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
+        """The inputs of layer `k` after the first: `more` are from outside, `shown` the states of layers so far."""
+        found = dict(more)
+        if k >= self.directions:
+            found |= {name: shown[k - self.directions][state] for name, state in self.cell.graph.below.items()}
+        return [found[name] for name in self.layer(k).cell.graph.inputs[1:]]
+
+    def _others(self, given: Mapping[str, Tensor] | None, x: Tensor, *, single: bool) -> dict[str, Tensor]:
+        """The cell's inputs after the first that come from outside, (T, B, H)."""
+        names, given = self.layer(0).cell.graph.inputs[1:], given or {}
         if set(given) != set(names):
             wanted = f"others={{{', '.join(f'{name!r}: …' for name in names)}}}" if names else "no others"
             raise UsageError(f"{self.cell.name} takes {wanted}, and was given {', '.join(given) or 'none'}.")
@@ -540,13 +593,13 @@ class Recurrent(nn.Module):
             raise UsageError(
                 f"{self.cell.name} reads further inputs: build one layer of one direction, and stack them."
             )
-        found = []
+        found = {}
         for name in names:
             one = given[name]
             one = one.unsqueeze(1) if single else one.transpose(0, 1) if self.batch_first else one
             if one.shape != (*x.shape[:2], self.hidden_size[0]):
                 raise UsageError(f"The input {name} is shaped like the first, with {self.hidden_size[0]} entries.")
-            found.append(one)
+            found[name] = one
         return found
 
     def _all(self) -> range:

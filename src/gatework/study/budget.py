@@ -38,6 +38,8 @@ def widths_for(cell: Cell, inputs: int, horizon: int, budget: int, depth: int) -
 
     base = _even_width(cell, inputs, horizon, budget, depth)
     around = [tuple(max(1, base + d) for d in change) for change in _changes(depth)]
+    if cell.graph.below:  # its layers are of one width
+        around = [widths for widths in around if len(set(widths)) == 1]
     near = [widths for widths in around if error(widths) <= TOLERANCE]
     if not near:
         return min(around, key=lambda widths: (error(widths), widths))

@@ -94,9 +94,13 @@ def _cells(options: Options) -> dict[str, Cell]:
         cell = find(one)
         if cell.name in RESERVED:
             raise UsageError(f"A cell cannot be called {cell.name!r}, a column of forecasts.csv: give it another name.")
-        if cell.graph.square or len(cell.graph.inputs) > 1:
-            why = "as many inputs as units" if cell.graph.square else f"further inputs ({cell.graph.inputs[1]})"
+        others = [name for name in cell.graph.inputs[1:] if name not in cell.graph.below]
+        if cell.graph.square or others:
+            why = "as many inputs as units" if cell.graph.square else f"further inputs ({others[0]})"
             raise UsageError(f"{cell.name} needs {why}, which a table has not: leave it out of --cells.")
+        if cell.graph.below and options.layers and len(set(options.layers)) > 1:
+            states = ", ".join(cell.graph.below.values())
+            raise UsageError(f"{cell.name} reads {states} of the layer below: make all of --layers of one width.")
         if cell.name in cells:
             raise UsageError(f"Two cells are called {cell.name}: give one of them another name.")
         cells[cell.name] = cell

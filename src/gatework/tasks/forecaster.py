@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from gatework.graph import Cell
+from gatework.graph.around import ground
 from gatework.layers import Recurrent
 
 
@@ -51,5 +52,6 @@ def count(cell: Cell, inputs: int, widths: Sequence[int], horizon: int) -> int:
     53351
     """
     reads = (inputs, *widths[:-1])
-    layers = sum(cell.count(N, H) for N, H in zip(reads, widths, strict=True))
+    cells = [ground(cell), *[cell] * (len(widths) - 1)]
+    layers = sum(one.count(N, H) for one, N, H in zip(cells, reads, widths, strict=True))
     return layers + widths[-1] * horizon + horizon

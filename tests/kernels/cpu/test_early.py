@@ -1,12 +1,18 @@
 """What is computed before the loop over time: the whole cell on `cpu` gives the reference's numbers and gradients."""
 
+import json
+
 import pytest
 import torch
 
-from gatework.cells import find
+from gatework.cells import catalogue, find
 from gatework.errors import BackendError
 from gatework.graph import U, W, b, cell, cos, exp, mean, p, sigmoid, tanh, total
+from gatework.graph.build import from_json
+from gatework.graph.ops import Op
 from gatework.kernels import choose, dispatch
+from gatework.kernels.cpu import backend, operator
+from gatework.layers import Recurrent
 from valid_states import PLAIN
 
 T, B = 7, 5
@@ -35,6 +41,35 @@ def residual(x, h):
 CELLS = {one.name: one for one in (of_the_input, angles, residual)}
 CELLS |= {name: one for name, one in PLAIN.items() if one.graph.parts.results}
 CELLS |= {name: find(name) for name in ("mut1(project=False)", "mut2(project=False)", "sru(project=False)")}
+
+
+@pytest.mark.parametrize("name", catalogue)
+@pytest.mark.parametrize("B", [1, 4])
+def test_few_long_sequences_have_their_products_first(name, B, monkeypatch):
+    """The same numbers, whatever comes before the loop."""
+    monkeypatch.setattr(backend, "LARGE", 1)
+    N, H, T = (7 if catalogue[name].graph.square else 3), 7, 16
+    found, cores = [], []
+    monkeypatch.setattr(operator, "run", lambda core, *rest, run=operator.run: cores.append(core) or run(core, *rest))
+    for which in ("cpu", "reference"):
+        torch.manual_seed(0)
+        layer = Recurrent(name, N, H, dtype=torch.float64, backend=which)
+        x = torch.randn(T, B, N, dtype=torch.float64, requires_grad=True)
+        output, last = layer(x)
+        loss = (output * torch.linspace(-1, 1, H, dtype=torch.float64)).sum() + sum(one.sum() for one in last[0])
+        found.append([output, *last[0], *torch.autograd.grad(loss, [x, *layer.parameters()])])
+    # Some cells stretch rounding at every step: a minimum or a logarithm near zero.
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-8)
+    (core,) = cores
+    products = {node.name[0] for node in from_json(json.loads(core)).nodes if node.op is Op.PARAMETER}
+    assert "W" not in products
+
+
+def test_products_stay_in_the_loop_where_weights_are_used_often_enough():
+    graph, small, large = catalogue["gru"].graph, 64, 512
+    for T, B, H, first in ((16, 4, large, True), (16, 5, large, False), (15, 1, large, False), (99, 1, small, False)):
+        assert backend._products_first(graph, torch.empty(T, B, 64), H) is first
 
 
 def test_the_catalogue_has_such_cells():

@@ -2,6 +2,7 @@
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
@@ -69,6 +70,36 @@ def run(graph, x, *rest):
 def test_gradients_are_those_of_finite_differences(cell):
     graph, inputs = operands(cell)
     assert gradcheck(lambda *given: run(graph, *given), inputs, raise_exception=True)
+
+
+def run_all(graph, x, *rest):
+    found = torch.ops.gatework.run(graph.record, x, *parts(graph, *rest), torch.is_grad_enabled())
+    return tuple(found[: len(graph.results) + len(graph.states)])
+
+
+@pytest.mark.parametrize(("cell", "shown"), [("lstm", ("c",)), ("slstm", ("m", "c")), ("grid_lstm", ("md", "m"))])
+def test_states_that_are_shown_are_results_at_every_step(cell, shown):
+    plain, inputs = operands(cell)
+    graph = replace(plain, shown=shown)
+    count = len(plain.states)
+    x, *rest = inputs
+    more, states, weights = parts(graph, *rest)
+    results = run_all(graph, *inputs)
+    sequences, last = results[:-count], results[-count:]
+    keyed = {one.key: weight for one, weight in zip(graph.parameters, weights, strict=True)}
+    expected, expected_last = Reference().trajectory(graph, keyed, x, tuple(states), more)
+    assert_same(sequences, expected)
+    assert_same(last, expected_last)
+    assert_same(run(plain, *inputs), (sequences[0], *last), rtol=0, atol=0)
+    for one, name in zip(sequences, graph.results, strict=True):
+        assert torch.equal(one[-1], last[graph.states.index(name)])
+    with torch.no_grad():
+        assert_same(run_all(graph, *inputs), results, rtol=0, atol=1e-15)
+    assert gradcheck(lambda *given: run_all(graph, *given), inputs, raise_exception=True)
+    direct = operator.run(graph.record, x, more, states, weights, True, len(graph.results))
+    cotangents = [numbers(*one.shape, seed=4, dtype=torch.float64) for one in results]
+    found = [torch.autograd.grad(one, inputs, cotangents) for one in (results, direct)]
+    assert_same(*found, rtol=0, atol=0)
 
 
 def run_eagerly(graph, x, *rest):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -42,23 +43,24 @@ class Cpu:
             return "torch.jit traces it, which keeps no operator of ours: use torch.export"
         return "it is transformed by torch.func" if _is_transformed() else ""
 
-    def run(
+    def trajectory(
         self,
         graph: Graph,
         parameters: Mapping[str, Tensor],
         x: Tensor,
         states: tuple[Tensor, ...],
         others: Sequence[Tensor] = (),
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Run the cell along a sequence, as `Reference.run` does."""
-        found = graph.parts
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Run the cell along a sequence, as `Reference.trajectory` does."""
+        found = graph.ahead if _products_first(graph, x, states[0].shape[-1]) else graph.parts
         if found.results:
             others = [*others, *_early(graph, found, parameters, (x, *others), states[0].shape[-1])]
         weights = [parameters[one.key] for one in found.core.parameters]
         given = (x, *others, *states, *weights)
         training = torch.is_grad_enabled() and any(one.requires_grad for one in given)
-        output, *last = operator.run(found.core.record, x, others, states, weights, training)
-        return output, tuple(last)
+        results = len(graph.results)
+        every = operator.run(found.core.record, x, others, states, weights, training, results)
+        return tuple(every[:results]), tuple(every[results:])
 
 
 @functools.lru_cache(maxsize=256)
@@ -70,6 +72,27 @@ def _refusal(graph: Graph) -> str:
     except BackendError as error:
         return str(error)
     return ""
+
+
+FEW, LONG, LARGE = 4, 16, 1 << 19
+"""Sequences up to which, time steps and bytes of weights from which products are computed before the loop."""
+
+
+def _products_first(graph: Graph, x: Tensor, H: int) -> bool:
+    """Whether the products that read no state are worth a pass of their own, as one product for all time steps.
+
+    In the loop they cost no memory for their results; but few sequences use a weight too few times for what it costs
+    to fetch it again at every step, where it does not stay in cache.
+    """
+    T, B, N = x.shape
+    if torch.compiler.is_compiling() or T < LONG or B > FEW:
+        return False
+    return _entries(graph, N, H) * x.element_size() >= LARGE
+
+
+@functools.lru_cache(maxsize=1024)
+def _entries(graph: Graph, N: int, H: int) -> int:
+    return sum(prod(one.sizes(N, H)) for one in graph.parameters)
 
 
 def _early(

@@ -44,14 +44,14 @@ def check_kept(
 ) -> None:
     """Raise `UsageError` where what a forward pass kept, or a gradient that arrives, is not what it left."""
     (T, B, _), H = x.shape, states[0].shape[1]
-    count = len(states) + len(cell.plan.kept)
-    if len(kept) != count or len(d_results) != 1 + len(states):
-        raise UsageError(f"A backward pass reads {count} kept tensors and {1 + len(states)} gradients.")
+    count, results = len(states) + len(cell.plan.kept), len(cell.graph.results)
+    if len(kept) != count or len(d_results) != results + len(states):
+        raise UsageError(f"A backward pass reads {count} kept tensors and {results + len(states)} gradients.")
     for one in kept:
         _same("A kept tensor", one, x, (T, B, H))
     for k, d in enumerate(d_results):
         if d is not None:
-            _same("A gradient", d, x, (B, H) if k else (T, B, H))
+            _same("A gradient", d, x, (T, B, H) if k < results else (B, H))
 
 
 def _same(what: str, tensor: Tensor, x: Tensor, shape: tuple[int, ...]) -> None:

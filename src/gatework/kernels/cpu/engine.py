@@ -15,7 +15,7 @@ from torch import Tensor
 from gatework.graph import Graph
 from gatework.graph.build import from_json
 from gatework.graph.loop import Keeping, Loop, Plan
-from gatework.graph.plan import input_array, plan, state_array
+from gatework.graph.plan import arriving_array, input_array, plan, state_array
 from gatework.kernels.cpu.build import Library, build
 from gatework.kernels.cpu.forking import AtFork
 from gatework.kernels.cpu.host import host
@@ -137,7 +137,9 @@ def forward(
     *,
     training: bool,
 ) -> list[Tensor]:
-    """Run a cell along (T, B, N): the first state at every step, all last states, and what a backward pass reads.
+    """Run a cell along (T, B, N): its results at every step, all last states, and what else a backward pass reads.
+
+    The results are the first state and those that are shown.
 
     `others` are the inputs after the first, (T, B, H), or (B, H) where one is the same at every step. The weights are
     in the order of the graph. All tensors are contiguous and of one type.
@@ -145,20 +147,21 @@ def forward(
     T, B, _ = x.shape
     H = states[0].shape[1]
     graph = cell.graph
-    output = x.new_empty(T, B, H)
-    arrays = {**_inputs(graph, x, others), "y": output}
+    arrays = _inputs(graph, x, others)
     for k, (name, state) in enumerate(zip(graph.states, states, strict=True)):
         arrays[f"start:{name}"] = state
-        if k:
+        if name in graph.results:
+            arrays[state_array(graph, k)] = x.new_empty(T, B, H)
+        else:
             arrays[state_array(graph, k)] = POOL.empty(x, T if training else 2, B, H)
     for name in cell.plan.kept if training else ():
         arrays[name] = POOL.empty(x, T, B, H)
     _run(cell, FORWARD if training else INFERENCE, arrays, weights, x, H)
-    others = [arrays[state_array(graph, k)] for k in range(1, len(states))]
-    slot = T - 1 if training else (T - 1) % 2
-    last = [output[-1].clone(), *(other[slot].clone() for other in others)]
-    kept = [*others, *(arrays[name] for name in cell.plan.kept)] if training else []
-    return [output, *last, *kept]
+    sequences = {name: arrays[state_array(graph, k)] for k, name in enumerate(graph.states)}
+    last = [one[(T - 1) % len(one)].clone() for one in sequences.values()]
+    results = [sequences.pop(name) for name in graph.results]
+    kept = [*sequences.values(), *(arrays[name] for name in cell.plan.kept)] if training else []
+    return [*results, *last, *kept]
 
 
 @dataclass(frozen=True)
@@ -177,21 +180,23 @@ def backward(
     others: Sequence[Tensor],
     states: Sequence[Tensor],
     kept: Sequence[Tensor],
-    d_output: Tensor | None,
+    d_results: Sequence[Tensor | None],
     d_last: Sequence[Tensor | None],
     wanted: Wanted,
 ) -> tuple[list[Tensor | None], list[Tensor] | None, list[Tensor | None]]:
     """The gradients of the inputs, of the first states and of the weights.
 
-    `kept` is the output of `forward` and what stands after the last states. `d_output` is (T, B, H), or (B, H) for
-    the same gradient at every step.
+    `kept` is what `forward` gives but for the last states. `d_results` are the gradients of its results at every step,
+    (T, B, H) each, or (B, H) for the same one at every step.
     """
     (T, B, _), H = x.shape, states[0].shape[1]
     graph = cell.graph
     zeros = x.new_zeros(B, H)
-    keys = ["y", *(state_array(graph, k) for k in range(1, len(states))), *cell.plan.kept]
-    arrays = {**_inputs(graph, x, others), **dict(zip(keys, kept, strict=True))}
-    arrays["dy"] = zeros if d_output is None else d_output
+    hidden = [name for name in graph.states if name not in graph.results]
+    keys = [state_array(graph, graph.states.index(name)) for name in (*graph.results, *hidden)]
+    arrays = {**_inputs(graph, x, others), **dict(zip([*keys, *cell.plan.kept], kept, strict=True))}
+    for name, d_result in zip(graph.results, d_results, strict=True):
+        arrays[arriving_array(graph, name)] = zeros if d_result is None else d_result
     for name, state, d_state in zip(graph.states, states, d_last, strict=True):
         arrays[f"start:{name}"] = state
         arrays[f"end:{name}"] = zeros if d_state is None else d_state

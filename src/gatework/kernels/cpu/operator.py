@@ -39,8 +39,8 @@ def _run(
     """Run a cell, given as the record of its graph, along (T, B, N).
 
     `others` are the inputs after the first, (T, B, H), or (B, H) where one is the same at every step. `weights` are in
-    the order of the graph. Returns the first state at every step, (T, B, H), then all last states, (B, H) each, and
-    where `training` what the backward pass reads.
+    the order of the graph. Returns the first state at every step, (T, B, H), and those that are shown, then all last
+    states, (B, H) each, and where `training` what else the backward pass reads.
     """
     from gatework.kernels.cpu import checks, engine
 
@@ -63,9 +63,11 @@ def _run_fake(
 
     T, B, _ = x.shape
     H = states[0].shape[1]
-    kept = len(states) - 1 + len(recurrence(cell).plan.kept) if training else 0
-    last = [x.new_empty(B, H) for _ in states]
-    return [x.new_empty(T, B, H), *last, *(x.new_empty(T, B, H) for _ in range(kept))]
+    found = recurrence(cell)
+    results = len(found.graph.results)
+    kept = len(states) - results + len(found.plan.kept) if training else 0
+    shapes = [*[(T, B, H)] * results, *[(B, H)] * len(states), *[(T, B, H)] * kept]
+    return [x.new_empty(shape) for shape in shapes]
 
 
 @torch.library.impl(_LIBRARY, "run_backward", "CPU")
@@ -81,7 +83,6 @@ def _run_backward(
 ) -> list[Tensor]:
     from gatework.kernels.cpu import checks, engine
 
-    d_output, *d_last = d_results
     found = engine.recurrence(cell)
     checks.check(found, x, others, states, weights)
     checks.check_kept(found, x, states, kept, d_results)
@@ -96,8 +97,8 @@ def _run_backward(
         _dense(others),
         _dense(states),
         _dense(kept),
-        _by_step(d_output),
-        [None if one is None else _dense([one])[0] for one in d_last],
+        [_by_step(one) for one in d_results[: len(d_results) - len(states)]],
+        [None if one is None else _dense([one])[0] for one in d_results[len(d_results) - len(states) :]],
         asked,
     )
     return [one for one in (*d_inputs, *(d_states or []), *d_weights) if one is not None]
@@ -133,8 +134,9 @@ def run(
     states: Sequence[Tensor],
     weights: Sequence[Tensor],
     training: bool,
+    results: int = 1,
 ) -> list[Tensor]:
-    """Run a cell: the output at every step and the last states.
+    """Run a cell: its `results` at every step, and the last states.
 
     Where torch traces, this is the operator, which traces and exports can hold. Else the same functions are called
     without the operator's bookkeeping, which for short sequences takes more time than the kernel.
@@ -144,14 +146,14 @@ def run(
         or torch._C._len_torch_dispatch_stack()
         or not _plain((x, *others, *states, *weights))
     ):
-        results: list[Tensor] = torch.ops.gatework.run(record, x, list(others), list(states), list(weights), training)
-        return results[: 1 + len(states)]
+        every: list[Tensor] = torch.ops.gatework.run(record, x, list(others), list(states), list(weights), training)
+        return every[: results + len(states)]
     if not training:
         return _run(record, x, list(others), list(states), list(weights), training)
     found: tuple[Tensor, ...] = _Compiled.apply(  # type: ignore[no-untyped-call]
-        record, len(others), len(states), x, *others, *states, *weights
+        record, len(others), len(states), results, x, *others, *states, *weights
     )
-    return list(found[: 1 + len(states)])
+    return list(found[: results + len(states)])
 
 
 def _plain(tensors: Iterable[Tensor]) -> bool:
@@ -167,28 +169,37 @@ class _Compiled(torch.autograd.Function):
     """The operator's derivative, with all tensors in a row."""
 
     @staticmethod
-    def forward(ctx: Any, record: str, more: int, count: int, x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, record: str, more: int, count: int, results: int, x: Tensor, *rest: Tensor
+    ) -> tuple[Tensor, ...]:
         others, states, weights = list(rest[:more]), list(rest[more : more + count]), list(rest[more + count :])
-        results = _run(record, x, others, states, weights, True)
-        _remember(ctx, (record, x, others, states, weights, True), results)
-        return tuple(results)
+        found = _run(record, x, others, states, weights, True)
+        _keep(ctx, (record, x, others, states, weights, True), found, results)
+        return tuple(found)
 
     @staticmethod
     def backward(ctx: Any, *d_results: Tensor | None) -> tuple[Any, ...]:
-        _, _, _, *wanted = ctx.needs_input_grad
+        _, _, _, _, *wanted = ctx.needs_input_grad
         end = ctx.inputs + ctx.states
         wishes = (wanted[: ctx.inputs], wanted[ctx.inputs : end], wanted[end:])
         d_inputs, d_states, d_weights = _gradients(ctx, list(d_results), *wishes, _run_backward)
-        return (None, None, None, *d_inputs, *d_states, *d_weights)
+        return (None, None, None, None, *d_inputs, *d_states, *d_weights)
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    from gatework.kernels.cpu.engine import recurrence
+
+    _keep(ctx, inputs, output, len(recurrence(inputs[0]).graph.results))
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor], results: int) -> None:
     cell, x, others, states, weights, _ = inputs
     ctx.cell, ctx.inputs, ctx.states, ctx.weights = cell, 1 + len(others), len(states), len(weights)
-    kept = output[1 + len(states) :]
+    ctx.results = results
+    kept = output[results + len(states) :]
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(*kept)
-    ctx.save_for_backward(x, *others, *states, *weights, output[0], *kept)
+    ctx.save_for_backward(x, *others, *states, *weights, *output[:results], *kept)
 
 
 def _differentiate(ctx: Any, d_results: list[Tensor | None]) -> tuple[Any, ...]:
@@ -209,7 +220,7 @@ def _gradients(
 ) -> Gradients:
     saved = iter(ctx.saved_tensors)
     inputs, states, weights = ([next(saved) for _ in range(n)] for n in (ctx.inputs, ctx.states, ctx.weights))
-    d_results = d_results[: 1 + ctx.states]
+    d_results = d_results[: ctx.results + ctx.states]
     if torch.is_grad_enabled() or any(_is_batched(one) for one in d_results):
         from gatework.kernels.cpu.engine import recurrence
 
@@ -231,8 +242,8 @@ def _through_reference(
     by_key = {one.key: weight for one, weight in zip(cell.graph.parameters, weights, strict=True)}
     x, *others = inputs
     with torch.enable_grad():
-        output, last = Reference().run(cell.graph, by_key, x, tuple(states), others)
-    pairs = [(y, d) for y, d in zip((output, *last), d_results, strict=True) if d is not None and y.requires_grad]
+        results, last = Reference().trajectory(cell.graph, by_key, x, tuple(states), others)
+    pairs = [(y, d) for y, d in zip((*results, *last), d_results, strict=True) if d is not None and y.requires_grad]
     every = [*inputs, *states, *weights]
     asked = [one for one in every if one.requires_grad]
     outputs, arriving = [y for y, _ in pairs], [d for _, d in pairs]

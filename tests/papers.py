@@ -8,6 +8,8 @@ import numpy as np
 
 TINY = 1e-11
 
+GRID = ["u", "f", "o", "c", "ud", "fd", "od", "cd"]
+
 
 def σ(a):
     return 1 / (1 + np.exp(-a))
@@ -276,6 +278,30 @@ def rusch_cornn(x, y, z, *, W, U, b, p):
     return y + Δt * z, z
 
 
+def yao_2015(x, h, c, *, c_below, W, U, b, p):
+    i, f = (σ(W[k] @ x + U[k] @ h + p[k] * c + b[k]) for k in "if")
+    d = σ(b["d"] + W["d"] @ x + p["d"] * c + p["below"] * c_below)
+    c = d * c_below + f * c + i * np.tanh(W["g"] @ x + U["g"] @ h + b["g"])
+    o = σ(W["o"] @ x + U["o"] @ h + p["o"] * c + b["o"])
+    return o * np.tanh(c), c
+
+
+def _grid_block(H, m, W, b):
+    u, f, o = (σ(W[k] @ H + b[k]) for k in "ufo")
+    m = f * m + u * np.tanh(W["c"] @ H + b["c"])
+    return np.tanh(o * m), m
+
+
+def kalchbrenner_2015(x, hd, md, h, m, *, md_below, W, U, b, p, priority=False):
+    """Each dimension has its own LSTM on H = [h_time; h_depth]; `x` is what comes up, h_depth."""
+    time = {k: np.hstack([U[k], W[k]]) for k in "ufoc"}
+    depth = {k: np.hstack([U[f"{k}d"], W[f"{k}d"]]) for k in "ufoc"}
+    new, m = _grid_block(np.concatenate([h, x]), m, time, b)
+    read = new if priority else h
+    hd, md = _grid_block(np.concatenate([read, x]), md_below, depth, {k: b[f"{k}d"] for k in "ufoc"})
+    return hd, md, new, m
+
+
 def ravanelli_ligru(x, h, *, W, U, b, p):
     """After training, with running averages of mean 0 and variance 1."""
     z, a = (p[k] * (W[k] @ x) / np.sqrt(1 + 1e-5) + b[k] + U[k] @ h for k in "zn")
@@ -365,6 +391,22 @@ PAPERS = {
     "gru1": (dey_salem_1, "n", "rzn", "rzn", "", lambda N, H, G: 3 * G - 2 * N * H),
     "gru2": (dey_salem_2, "n", "rzn", "n", "", lambda N, H, G: 3 * G - 2 * N * H - 2 * H),
     "gru3": (dey_salem_3, "n", "n", "rzn", "", lambda N, H, G: 3 * G - 2 * N * H - 2 * H * H),
+    "depth_gated_lstm": (
+        yao_2015,
+        "ifgod",
+        "ifgo",
+        "ifgod",
+        ["i", "f", "o", "d", "below"],
+        lambda N, H, G: 4 * G + 3 * H + N * H + 3 * H,
+    ),
+    "grid_lstm": (
+        kalchbrenner_2015,
+        GRID,
+        GRID,
+        GRID,
+        "",
+        lambda N, H, G: 8 * N * H + 8 * H * H + 8 * H,
+    ),
     "ligru": (ravanelli_ligru, "zn", "zn", "zn", "zn", lambda N, H, G: 2 * N * H + 2 * H * H + 4 * H),
     "sligru": (moumen_sligru, "zn", "zn", "zn", "zn", lambda N, H, G: 2 * N * H + 2 * H * H + 4 * H),
     "lstm": (gers_2000, "ifgo", "ifgo", "ifgo", "", lambda N, H, G: 4 * G),
