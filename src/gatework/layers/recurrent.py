@@ -223,10 +223,12 @@ def run_stack(
     dropout: float,
     training: bool,
     residual: bool = False,
+    mirror: Callable[[Tensor], Tensor] = lambda x: x.flip(0),
 ) -> tuple[Tensor, list[States]]:
     """Run layers on top of each other, both directions side by side, with dropout between layers.
 
-    With `residual`, a layer adds its input to its output where they have the same size.
+    With `residual`, a layer adds its input to its output where they have the same size. `mirror` turns sequences
+    around for the second direction, and its output back.
 
     `x` is (T, B, N); `states` has one entry for each layer and direction, in torch's order: layer 0 forward,
     layer 0 backward, layer 1 forward, …
@@ -237,9 +239,9 @@ def run_stack(
         outputs = []
         for direction in range(directions):
             k = layer * directions + direction
-            sequence = x.flip(0) if direction else x
+            sequence = mirror(x) if direction else x
             output, final = run(k, sequence, states[k])
-            outputs.append(output.flip(0) if direction else output)
+            outputs.append(mirror(output) if direction else output)
             last.append(final)
         joined = outputs[0] if directions == 1 else torch.cat(outputs, dim=-1)
         x = joined + x if residual and joined.shape == x.shape else joined
