@@ -15,13 +15,14 @@ from torch.nn import functional as F
 
 from gatework.cells import find
 from gatework.errors import UsageError
-from gatework.graph import Cell, Graph
+from gatework.graph import Cell, Graph, Parameter
 from gatework.graph.around import INITIAL, KEPT, VALID
 from gatework.graph.around import layer_norm as normalised
 from gatework.graph.weights import Mask
 from gatework.kernels import Reference, choose
 from gatework.kernels.dispatch import Choice
 from gatework.layers.around import Around, Rates
+from gatework.layers.projection import PROJECT, Projection
 
 States = tuple[Tensor, ...]
 """The states of one layer in one direction: (B, H) each."""
@@ -42,11 +43,13 @@ class RecurrentLayer(nn.Module):
         backend: str = "auto",
         around: Around | None = None,
         learn_initial: bool = False,
+        proj_size: int = 0,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.cell = cell
+        self._projection = Projection(cell, proj_size) if proj_size else None
         self._around = around or Around()
         self._learns = learn_initial
         self._backend_name = backend
@@ -60,7 +63,7 @@ class RecurrentLayer(nn.Module):
                 f"not {input_size} and {hidden_size}."
             )
         for parameter in cell.graph.parameters:
-            empty = torch.empty(parameter.sizes(input_size, hidden_size), device=device, dtype=dtype)
+            empty = torch.empty(self._sizes(parameter), device=device, dtype=dtype)
             declared, name = cell.weight(parameter.key), attribute(parameter.key)
             if declared.fixed:
                 self.register_buffer(name, empty)
@@ -69,6 +72,8 @@ class RecurrentLayer(nn.Module):
             if declared.mask:
                 there = torch.from_numpy(declared.mask.entries(tuple(empty.shape))).to(device)
                 self.register_buffer(f"{name}_mask", there, persistent=False)
+        if proj_size:
+            self.U_project = nn.Parameter(torch.empty(proj_size, hidden_size, device=device, dtype=dtype))
         for state in cell.states if learn_initial else ():
             start = torch.zeros(hidden_size, device=device, dtype=dtype)
             self.register_parameter(_initial(state), nn.Parameter(start))
@@ -88,9 +93,18 @@ class RecurrentLayer(nn.Module):
         parameters = self.cell.graph.parameters
         return getattr(self, attribute(parameters[0].key)) if parameters else None
 
+    def _sizes(self, one: Parameter) -> tuple[int, ...]:
+        N, H = self.input_size, self.hidden_size
+        return self._projection.sizes(one, N, H) if self._projection else one.sizes(N, H)
+
     def weights(self) -> dict[str, Tensor]:
-        """The weights under the keys of the equations, `"W.f"`; entries that are not there are zero."""
+        """The weights under the keys of the equations, `"W.f"`; entries that are not there are zero.
+
+        With a projection, its matrix too, and what reads the first state multiplied by it, as the equations need it.
+        """
         found = {key: getattr(self, name) for key, name in self._names.items()}
+        if self._projection:
+            found[PROJECT] = self.U_project
         for key, declared in self.cell.weights.items():
             if declared.mask:
                 found[key] = found[key] * getattr(self, f"{self._names[key]}_mask")
@@ -98,7 +112,7 @@ class RecurrentLayer(nn.Module):
             for one in found:
                 if not self.cell.weight(one).fixed:
                     found[one] = self._around.disturbed(one, found[one])
-        return found
+        return self._projection.folded(found) if self._projection else found
 
     def begin(self, x: Tensor, B: int) -> States:
         """The states before the first step, (B, H) each: zeros, or what was learnt; of the type and device of `x`."""
@@ -130,7 +144,7 @@ class RecurrentLayer(nn.Module):
             for parameter in self.cell.graph.parameters:
                 weight, mask = getattr(self, attribute(parameter.key)), self.cell.weight(parameter.key).mask
                 if parameter.key in declared:
-                    weight.copy_(torch.from_numpy(declared[parameter.key]))
+                    weight.copy_(torch.from_numpy(declared[parameter.key])[tuple(map(slice, weight.shape))])
                 elif parameter.kind == "W":
                     nn.init.xavier_uniform_(weight)
                 elif parameter.kind == "U":
@@ -139,6 +153,8 @@ class RecurrentLayer(nn.Module):
                     weight.zero_()
                 if mask:
                     weight.mul_(getattr(self, f"{attribute(parameter.key)}_mask"))
+            if self._projection:
+                _orthogonal(self.U_project, None)
             for state in self.cell.states if self._learns else ():
                 getattr(self, _initial(state)).zero_()
 
@@ -151,6 +167,8 @@ class RecurrentLayer(nn.Module):
         kept: Tensor | None = None,
     ) -> tuple[Tensor, States]:
         """Run along `x`, (T, B, N): returns the first state at every step, (T, B, H), and the last states.
+
+        With a projection the first state is returned as it is projected, (T, B, P); the last states have H entries.
 
         `others` are the cell's inputs after the first, (T, B, H), or (B, H) where one is the same at every step. Where
         `valid`, (T, B, 1), is zero the states stay, and where `kept` is zero they begin anew before the step.
@@ -167,7 +185,8 @@ class RecurrentLayer(nn.Module):
             training=self.training,
             given={name: one for name, one in given.items() if one is not None},
         )
-        return backend.run(graph, weights, x, states, [*others, *masks])
+        output, last = backend.run(graph, weights, x, states, [*others, *masks])
+        return (F.linear(output, weights[PROJECT]) if self._projection else output), last
 
     def extra_repr(self) -> str:
         """The words inside the brackets of `print(layer)`."""
@@ -270,6 +289,8 @@ class Recurrent(nn.Module):
         weight_dropout: probability that an entry of a recurrent matrix is left out of a call in training.
         weight_noise: deviation of what is added to every weight in training.
         learn_initial: the states before the first step are learnt, not zero.
+        proj_size: P, where the output, and what the matrices of the next step read of it, is to have fewer entries than
+            the state (Sak, Senior & Beaufays 2014): `U_project`, (P, H), makes them. The states are still (B, H).
         backend: `"auto"`, or the name of one, which raises where it cannot run.
 
     Initialisation is that of `RecurrentLayer.reset_parameters`.
@@ -303,6 +324,7 @@ class Recurrent(nn.Module):
         weight_dropout: float = 0.0,
         weight_noise: float = 0.0,
         learn_initial: bool = False,
+        proj_size: int = 0,
         backend: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -315,6 +337,8 @@ class Recurrent(nn.Module):
             raise UsageError(f"{num_layers} layers were asked for, with {len(widths)} widths {widths}.")
         if not 0.0 <= dropout < 1.0:
             raise UsageError(f"Dropout is a probability from 0 to below 1, not {dropout:g}.")
+        if proj_size and not (_is_size(proj_size) and proj_size < min(widths)):
+            raise UsageError(f"A projection has 1 to {min(widths) - 1} entries, fewer than the units, not {proj_size}.")
         if layer_norm not in (True, False, "each"):
             raise UsageError(f"layer_norm is True, False or 'each', not {layer_norm!r}.")
         self.cell = normalised(find(cell), joint=layer_norm is True) if layer_norm else find(cell)
@@ -330,7 +354,8 @@ class Recurrent(nn.Module):
         self.batch_first = batch_first
         self.dropout = float(dropout)
         self.directions = 2 if bidirectional else 1
-        reads = (input_size, *(width * self.directions for width in widths[:-1]))
+        self.proj_size = int(proj_size)
+        reads = (input_size, *((self.proj_size or width) * self.directions for width in widths[:-1]))
         self.layers = nn.ModuleList(
             RecurrentLayer(
                 self.cell,
@@ -339,6 +364,7 @@ class Recurrent(nn.Module):
                 backend=backend,
                 around=around,
                 learn_initial=learn_initial,
+                proj_size=self.proj_size,
                 device=device,
                 dtype=dtype,
             )
