@@ -22,6 +22,7 @@ from gatework.graph.weights import Mask
 from gatework.kernels import Reference, choose
 from gatework.kernels.dispatch import Choice
 from gatework.layers.around import Around, Rates
+from gatework.layers.lengths import lasting
 from gatework.layers.projection import PROJECT, Projection
 
 States = tuple[Tensor, ...]
@@ -521,13 +522,7 @@ class Recurrent(nn.Module):
 
     def _valid(self, x: Tensor, lengths: Tensor | Sequence[int]) -> Tensor:
         """Ones as long as a sequence lasts: (T, B, 1)."""
-        T, B, _ = x.shape
-        ends = torch.as_tensor(lengths, device=x.device)
-        if ends.shape != (B,) or ends.is_floating_point() or ends.is_complex():
-            raise UsageError(f"The lengths are {B} whole numbers, one for each sequence.")
-        if not torch.compiler.is_compiling() and B and not (int(ends.min()) >= 1 and int(ends.max()) <= T):
-            raise UsageError(f"The lengths are from 1 to {T}, the steps of the input, not {ends.tolist()}.")
-        return (torch.arange(T, device=x.device)[:, None] < ends).to(x.dtype).unsqueeze(-1)
+        return lasting(lengths, x.shape[0], x.shape[1], x.device).to(x.dtype).unsqueeze(-1)
 
     def _kept(self, x: Tensor, resets: Tensor, *, single: bool) -> Tensor:
         """Zeros where states begin anew: (T, B, 1)."""
