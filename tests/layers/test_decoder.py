@@ -197,7 +197,7 @@ def test_a_reversal_is_learnt_through_the_attention_alone(attention):
         output, weights, _ = made(embedding(before), made.begin(memory * seen))
         return readout(output), weights
 
-    for _ in range(150):
+    for _ in range(100):
         source = torch.randint(symbols, (steps, 32))
         logits, _ = answers(source, 1.0)
         optimizer.zero_grad()
@@ -208,8 +208,9 @@ def test_a_reversal_is_learnt_through_the_attention_alone(attention):
         source = torch.randint(symbols, (steps, 1000))
         right = [(answers(source, seen)[0].argmax(-1) == source.flip(0)).double().mean() for seen in (1.0, 0.0)]
     # Without its memory it guesses, right once in eight; the share of 6,000 guesses has a deviation of 0.0043.
-    assert right[1] < 1 / 8 + 5 * 0.0043 + 0.05  # symbols that came before are a little less likely to be guessed
-    assert right[0] > 0.9
+    assert right[1] < 1 / 8 + 5 * 0.0043
+    # Other seeds come to 0.91 to 0.98; one position of six that is not found leaves 0.85 at best.
+    assert right[0] > 0.85
 
 
 def test_what_does_not_fit_is_refused():
