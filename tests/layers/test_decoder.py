@@ -161,7 +161,7 @@ def test_gradients_are_those_of_finite_differences(attention, input_feeding):
         given = {f"made.{name}": one for name, one in zip(names, weights, strict=True)}
         return torch.func.functional_call(Whole(), given, (x, memory, summary))
 
-    assert torch.autograd.gradcheck(run, leaves)
+    assert torch.autograd.gradcheck(run, leaves, fast_mode=True)
 
 
 def test_first_states_are_made_of_a_summary_given_or_zero():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gatework import Recurrent, cell, cells
+from gatework import LSTM, Recurrent, cell, cells
 from gatework.errors import UsageError
 from gatework.graph import U, W, b, tanh
 
@@ -113,6 +113,23 @@ def test_what_goes_around_a_cell_goes_around_a_projected_one_on_both_back_ends()
     for one, other in zip(*found, strict=True):
         # Some hundred operations a step in float64; the deviation of a norm divides by what may be small.
         torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-8)
+
+
+def test_a_projected_layer_says_that_it_is_one():
+    assert "proj_size=2" in repr(layer("lstm"))
+    assert "proj_size" not in repr(Recurrent("lstm", N, H))
+
+
+@pytest.mark.parametrize("kind", [Recurrent, LSTM])
+def test_under_autocast_the_loop_is_computed_in_the_type_of_its_weights(kind):
+    made = kind("lstm", N, H, proj_size=P) if kind is Recurrent else kind(N, H, proj_size=P)
+    x = torch.randn(T, B, N)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = made(x)[0]
+    # What is projected at last is rounded to bfloat16, 2^-8: the sum of six terms below one, and their factors.
+    torch.testing.assert_close(output.float(), made(x)[0], rtol=0, atol=8 * 2**-8)
+    output.float().sum().backward()
+    assert all(one.grad.isfinite().all() for one in made.parameters())
 
 
 def test_recording_sees_the_states_of_the_cell():

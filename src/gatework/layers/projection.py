@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from gatework.errors import UsageError
@@ -62,5 +63,10 @@ class Projection:
 
     def folded(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The weights as the cell's equations read them, all with H columns."""
-        project = weights[PROJECT]
-        return {key: one @ project if key in self.keys else one for key, one in weights.items()}
+        return {key: product(one, weights[PROJECT]) if key in self.keys else one for key, one in weights.items()}
+
+
+def product(matrix: Tensor, project: Tensor) -> Tensor:
+    """A matrix, (…, P), times a projection, (P, H), in the type of both: autocast would make it a coarser one."""
+    with torch.autocast(matrix.device.type, enabled=False):
+        return matrix @ project

@@ -191,7 +191,8 @@ class RecurrentLayer(nn.Module):
 
     def extra_repr(self) -> str:
         """The words inside the brackets of `print(layer)`."""
-        return f"{self.cell.name}, {self.input_size}, {self.hidden_size}, kernel={self.kernel}"
+        projected = f", proj_size={self._projection.size}" if self._projection else ""
+        return f"{self.cell.name}, {self.input_size}, {self.hidden_size}{projected}, kernel={self.kernel}"
 
 
 def _initial(state: str) -> str:
@@ -291,7 +292,8 @@ class Recurrent(nn.Module):
         weight_noise: deviation of what is added to every weight in training.
         learn_initial: the states before the first step are learnt, not zero.
         proj_size: P, where the output, and what the matrices of the next step read of it, is to have fewer entries than
-            the state (Sak, Senior & Beaufays 2014): `U_project`, (P, H), makes them. The states are still (B, H).
+            the state (Sak, Senior & Beaufays 2014): `U_project`, (P, H), makes them. The states are still (B, H), and
+            the loop takes as long: a projection saves weights, not time.
         backend: `"auto"`, or the name of one, which raises where it cannot run.
 
     Initialisation is that of `RecurrentLayer.reset_parameters`.

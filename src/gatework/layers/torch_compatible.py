@@ -22,6 +22,7 @@ from gatework.graph.around import valid
 from gatework.kernels import choose
 from gatework.kernels.dispatch import Choice
 from gatework.layers.packed import Padding
+from gatework.layers.projection import product
 from gatework.layers.recurrent import States, run_stack
 
 S = TypeVar("S", Tensor, PackedSequence)
@@ -128,7 +129,7 @@ class TorchCompatible(nn.RNNBase):
         def run(k: int, sequence: Tensor, states: States) -> tuple[Tensor, States]:
             if self.proj_size:
                 return self._project(k, sequence, states, mask, given=given)
-            return self._step_along(self._weights(k), sequence, states, mask)
+            return self._run_layer(self._weights(k), sequence, states, mask)
 
         output, last = run_stack(
             run,
@@ -141,7 +142,7 @@ class TorchCompatible(nn.RNNBase):
         )
         return output, tuple(torch.stack(states) for states in zip(*last, strict=True))
 
-    def _step_along(
+    def _run_layer(
         self, weights: Mapping[str, Tensor], x: Tensor, states: States, mask: Tensor | None
     ) -> tuple[Tensor, States]:
         """One layer in one direction; where `mask`, (T, B, 1), is zero, states stay."""
@@ -162,13 +163,13 @@ class TorchCompatible(nn.RNNBase):
         pieces = []
         if given:
             wide = F.pad(W_hh, (0, self.hidden_size - self.proj_size))
-            piece, states = self._step_along(self._weights(k, wide), x[:1], (first, *states[1:]), None)
+            piece, states = self._run_layer(self._weights(k, wide), x[:1], (first, *states[1:]), None)
             pieces.append(piece)
             x, mask = x[1:], None if mask is None else mask[1:]
         else:
             states = (first, *states[1:])
         if x.shape[0]:
-            piece, states = self._step_along(self._weights(k, W_hh @ W_hr), x, states, mask)
+            piece, states = self._run_layer(self._weights(k, product(W_hh, W_hr)), x, states, mask)
             pieces.append(piece)
         output = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
         return F.linear(output, W_hr), (F.linear(states[0], W_hr), *states[1:])
@@ -251,8 +252,8 @@ class LSTM(TorchCompatible):
     Initialisation is torch's: every weight uniform between ±1/√H, the forget bias included;
     `Recurrent("lstm", …)` starts it at one. `backend` chooses what runs it.
 
-    With `proj_size` the loop has products of H × H, as wide as without a projection; what is projected is computed for
-    all steps at once after it.
+    With `proj_size` the products in the loop are H × H, as wide as without a projection, where torch's are H × P and
+    P × H; the outputs are projected together after it.
 
     >>> import torch
     >>> output, (h_n, c_n) = LSTM(3, 8, proj_size=2)(torch.zeros(7, 4, 3))
