@@ -15,7 +15,16 @@ from gatework.cells import catalogue as cells
 from gatework.graph import Cell, cell
 
 if TYPE_CHECKING:
-    from gatework.layers import GRU, LSTM, RNN, ConvRecurrent, Recurrent
+    from gatework.layers import (
+        GRU,
+        LSTM,
+        RNN,
+        AttentiveDecoder,
+        BahdanauAttention,
+        ConvRecurrent,
+        LuongAttention,
+        Recurrent,
+    )
     from gatework.study import Study, compare
     from gatework.tasks import Model
     from gatework.tasks import load_model as load
@@ -24,8 +33,11 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AttentiveDecoder",
+    "BahdanauAttention",
     "Cell",
     "ConvRecurrent",
+    "LuongAttention",
     "Model",
     "Recurrent",
     "Study",
@@ -40,6 +52,9 @@ _HOMES = {
     "GRU": ("gatework.layers", "GRU"),
     "LSTM": ("gatework.layers", "LSTM"),
     "RNN": ("gatework.layers", "RNN"),
+    "AttentiveDecoder": ("gatework.layers", "AttentiveDecoder"),
+    "BahdanauAttention": ("gatework.layers", "BahdanauAttention"),
+    "LuongAttention": ("gatework.layers", "LuongAttention"),
     "ConvRecurrent": ("gatework.layers", "ConvRecurrent"),
     "Recurrent": ("gatework.layers", "Recurrent"),
     "Study": ("gatework.study", "Study"),

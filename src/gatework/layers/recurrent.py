@@ -16,13 +16,15 @@ from torch.nn import functional as F
 
 from gatework.cells import find
 from gatework.errors import UsageError
-from gatework.graph import Cell, Graph
+from gatework.graph import Cell, Graph, Parameter
 from gatework.graph.around import INITIAL, KEPT, VALID, ground
 from gatework.graph.around import layer_norm as normalised
 from gatework.graph.weights import Mask
 from gatework.kernels import Reference, choose
 from gatework.kernels.dispatch import Choice
 from gatework.layers.around import Around, Rates
+from gatework.layers.lengths import lasting
+from gatework.layers.projection import PROJECT, Projection
 from gatework.layers.standard import Standard
 
 States = tuple[Tensor, ...]
@@ -54,11 +56,13 @@ class RecurrentLayer(nn.Module):
         backend: str = "auto",
         around: Around | None = None,
         learn_initial: bool = False,
+        proj_size: int = 0,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.cell = cell
+        self._projection = Projection(cell, proj_size) if proj_size else None
         self._around = around or Around()
         self._learns = learn_initial
         self._backend_name = backend
@@ -74,7 +78,7 @@ class RecurrentLayer(nn.Module):
                 f"not {input_size} and {hidden_size}."
             )
         for parameter in cell.graph.parameters:
-            empty = torch.empty(parameter.sizes(input_size, hidden_size), device=device, dtype=dtype)
+            empty = torch.empty(self._sizes(parameter), device=device, dtype=dtype)
             declared, name = cell.weight(parameter.key), attribute(parameter.key)
             if declared.fixed:
                 self.register_buffer(name, empty)
@@ -83,6 +87,8 @@ class RecurrentLayer(nn.Module):
             if declared.mask:
                 there = torch.from_numpy(declared.mask.entries(tuple(empty.shape))).to(device)
                 self.register_buffer(f"{name}_mask", there, persistent=False)
+        if proj_size:
+            self.U_project = nn.Parameter(torch.empty(proj_size, hidden_size, device=device, dtype=dtype))
         for state in cell.states if learn_initial else ():
             start = torch.zeros(hidden_size, device=device, dtype=dtype)
             self.register_parameter(_initial(state), nn.Parameter(start))
@@ -102,9 +108,18 @@ class RecurrentLayer(nn.Module):
         parameters = self.cell.graph.parameters
         return getattr(self, attribute(parameters[0].key)) if parameters else None
 
+    def _sizes(self, one: Parameter) -> tuple[int, ...]:
+        N, H = self.input_size, self.hidden_size
+        return self._projection.sizes(one, N, H) if self._projection else one.sizes(N, H)
+
     def weights(self) -> dict[str, Tensor]:
-        """The weights under the keys of the equations, `"W.f"`; entries that are not there are zero."""
+        """The weights under the keys of the equations, `"W.f"`; entries that are not there are zero.
+
+        With a projection, its matrix too, and what reads the first state multiplied by it, as the equations need it.
+        """
         found = {key: getattr(self, name) for key, name in self._names.items()}
+        if self._projection:
+            found[PROJECT] = self.U_project
         for key, declared in self.cell.weights.items():
             if declared.mask:
                 found[key] = found[key] * getattr(self, f"{self._names[key]}_mask")
@@ -112,7 +127,7 @@ class RecurrentLayer(nn.Module):
             for one in found:
                 if not self.cell.weight(one).fixed:
                     found[one] = self._around.disturbed(one, found[one])
-        return found
+        return self._projection.folded(found) if self._projection else found
 
     def begin(self, x: Tensor, B: int) -> States:
         """The states before the first step, (B, H) each: zeros, or what was learnt; of the type and device of `x`."""
@@ -147,7 +162,7 @@ class RecurrentLayer(nn.Module):
             for parameter in self.cell.graph.parameters:
                 weight, mask = getattr(self, attribute(parameter.key)), self.cell.weight(parameter.key).mask
                 if parameter.key in declared:
-                    weight.copy_(torch.from_numpy(declared[parameter.key]))
+                    weight.copy_(torch.from_numpy(declared[parameter.key])[tuple(map(slice, weight.shape))])
                 elif parameter.kind == "W":
                     nn.init.xavier_uniform_(weight)
                 elif parameter.kind == "U":
@@ -156,6 +171,8 @@ class RecurrentLayer(nn.Module):
                     weight.zero_()
                 if mask:
                     weight.mul_(getattr(self, f"{attribute(parameter.key)}_mask"))
+            if self._projection:
+                _orthogonal(self.U_project, None)
             for state in self.cell.states if self._learns else ():
                 getattr(self, _initial(state)).zero_()
         if self.standard is not None:
@@ -170,6 +187,8 @@ class RecurrentLayer(nn.Module):
         kept: Tensor | None = None,
     ) -> tuple[Tensor, States]:
         """Run along `x`, (T, B, N): returns the first state at every step, (T, B, H), and the last states.
+
+        With a projection the first state is returned as it is projected, (T, B, P); the last states have H entries.
 
         `others` are the cell's inputs after the first, (T, B, H), or (B, H) where one is the same at every step. Where
         `valid`, (T, B, 1), is zero the states stay, and where `kept` is zero they begin anew before the step.
@@ -201,7 +220,10 @@ class RecurrentLayer(nn.Module):
             given={name: one for name, one in given.items() if one is not None},
         )
         more = self._whole(graph, weights, x, [*others, *masks], valid)
-        return backend.trajectory(graph.whole.core, weights, x, states, more)
+        results, last = backend.trajectory(graph.whole.core, weights, x, states, more)
+        if self._projection:
+            results = (F.linear(results[0], weights[PROJECT]), *results[1:])
+        return results, last
 
     def record(self, x: Tensor, states: States, others: Sequence[Tensor] = ()) -> dict[str, Tensor]:
         """Every named value of the loop over time: name → (T, B, H)."""
@@ -219,7 +241,8 @@ class RecurrentLayer(nn.Module):
 
     def extra_repr(self) -> str:
         """The words inside the brackets of `print(layer)`."""
-        return f"{self.cell.name}, {self.input_size}, {self.hidden_size}, kernel={self.kernel}"
+        projected = f", proj_size={self._projection.size}" if self._projection else ""
+        return f"{self.cell.name}, {self.input_size}, {self.hidden_size}{projected}, kernel={self.kernel}"
 
 
 def _initial(state: str) -> str:
@@ -271,10 +294,12 @@ def run_stack(
     dropout: float,
     training: bool,
     residual: bool = False,
+    mirror: Callable[[Tensor], Tensor] = lambda x: x.flip(0),
 ) -> tuple[Tensor, list[States]]:
     """Run layers on top of each other, both directions side by side, with dropout between layers.
 
-    With `residual`, a layer adds its input to its output where they have the same size.
+    With `residual`, a layer adds its input to its output where they have the same size. `mirror` turns sequences
+    around for the second direction, and its output back.
 
     `x` is (T, B, N); `states` has one entry for each layer and direction, in torch's order: layer 0 forward,
     layer 0 backward, layer 1 forward, …
@@ -285,9 +310,9 @@ def run_stack(
         outputs = []
         for direction in range(directions):
             k = layer * directions + direction
-            sequence = x.flip(0) if direction else x
+            sequence = mirror(x) if direction else x
             output, final = run(k, sequence, states[k])
-            outputs.append(output.flip(0) if direction else output)
+            outputs.append(mirror(output) if direction else output)
             last.append(final)
         joined = outputs[0] if directions == 1 else torch.cat(outputs, dim=-1)
         x = joined + x if residual and joined.shape == x.shape else joined
@@ -316,6 +341,9 @@ class Recurrent(nn.Module):
         weight_dropout: probability that an entry of a recurrent matrix is left out of a call in training.
         weight_noise: deviation of what is added to every weight in training.
         learn_initial: the states before the first step are learnt, not zero.
+        proj_size: P, where the output, and what the matrices of the next step read of it, is to have fewer entries than
+            the state (Sak, Senior & Beaufays 2014): `U_project`, (P, H), makes them. The states are still (B, H), and
+            the loop takes as long: a projection saves weights, not time.
         backend: `"auto"`, or the name of one, which raises where it cannot run.
 
     Initialisation is that of `RecurrentLayer.reset_parameters`.
@@ -349,6 +377,7 @@ class Recurrent(nn.Module):
         weight_dropout: float = 0.0,
         weight_noise: float = 0.0,
         learn_initial: bool = False,
+        proj_size: int = 0,
         backend: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -361,6 +390,8 @@ class Recurrent(nn.Module):
             raise UsageError(f"{num_layers} layers were asked for, with {len(widths)} widths {widths}.")
         if not 0.0 <= dropout < 1.0:
             raise UsageError(f"Dropout is a probability from 0 to below 1, not {dropout:g}.")
+        if proj_size and not (_is_size(proj_size) and proj_size < min(widths)):
+            raise UsageError(f"A projection has 1 to {min(widths) - 1} entries, fewer than the units, not {proj_size}.")
         if layer_norm not in (True, False, "each"):
             raise UsageError(f"layer_norm is True, False or 'each', not {layer_norm!r}.")
         self.cell = normalised(find(cell), joint=layer_norm is True) if layer_norm else find(cell)
@@ -376,7 +407,8 @@ class Recurrent(nn.Module):
         self.batch_first = batch_first
         self.dropout = float(dropout)
         self.directions = 2 if bidirectional else 1
-        reads = (input_size, *(width * self.directions for width in widths[:-1]))
+        self.proj_size = int(proj_size)
+        reads = (input_size, *((self.proj_size or width) * self.directions for width in widths[:-1]))
         if self.cell.graph.below and len(set(widths)) > 1:
             states = ", ".join(self.cell.graph.below.values())
             raise UsageError(
@@ -390,6 +422,7 @@ class Recurrent(nn.Module):
                 backend=backend,
                 around=around,
                 learn_initial=learn_initial,
+                proj_size=self.proj_size,
                 device=device,
                 dtype=dtype,
             )
@@ -558,13 +591,7 @@ class Recurrent(nn.Module):
 
     def _valid(self, x: Tensor, lengths: Tensor | Sequence[int]) -> Tensor:
         """Ones as long as a sequence lasts: (T, B, 1)."""
-        T, B, _ = x.shape
-        ends = torch.as_tensor(lengths, device=x.device)
-        if ends.shape != (B,) or ends.is_floating_point() or ends.is_complex():
-            raise UsageError(f"The lengths are {B} whole numbers, one for each sequence.")
-        if not torch.compiler.is_compiling() and B and not (int(ends.min()) >= 1 and int(ends.max()) <= T):
-            raise UsageError(f"The lengths are from 1 to {T}, the steps of the input, not {ends.tolist()}.")
-        return (torch.arange(T, device=x.device)[:, None] < ends).to(x.dtype).unsqueeze(-1)
+        return lasting(lengths, x.shape[0], x.shape[1], x.device).to(x.dtype).unsqueeze(-1)
 
     def _kept(self, x: Tensor, resets: Tensor, *, single: bool) -> Tensor:
         """Zeros where states begin anew: (T, B, 1)."""
