@@ -18,15 +18,14 @@ from gatework.study.options import Options
 from gatework.tasks.training import LOSSES, OPTIMIZERS
 from gatework.tasks.transform import TRANSFORMS
 
-_DEFAULT = Options()
 
-
-class _Names(click.ParamType[tuple[str, ...]]):
+class Names(click.ParamType[tuple[str, ...]]):
     """Names with commas between them."""
 
     name = "A,B,…"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The names, without the blanks around them."""
         if isinstance(value, tuple):
             return value
         return tuple(one for one in split_names(str(value)) if one)
@@ -46,17 +45,17 @@ class _Widths(click.ParamType[tuple[int, ...]]):
             ) from None
 
 
-def _settings(command: Callable[..., None]) -> Callable[..., None]:
+def settings_of_a_study(command: Callable[..., None]) -> Callable[..., None]:
     """Every setting of `Options` as an option, with its default."""
     choice = click.Choice
     options = [
         click.option("--target", help="The column to forecast; found where there is only one."),
         click.option("--time", help="The time column; found if left out."),
-        click.option("--features", type=_Names(), help="Further columns that the cells may read."),
+        click.option("--features", type=Names(), help="Further columns that the cells may read."),
         click.option("--missing", type=choice(POLICIES), help="What to do about missing values."),
         click.option("--window", type=int, help="Rows read for one forecast."),
         click.option("--horizon", type=int, help="Steps forecast, all at once."),
-        click.option("--cells", type=_Names(), help="Cells to compare; a file as ./mine.py:mycell."),
+        click.option("--cells", type=Names(), help="Cells to compare; a file as ./mine.py:mycell."),
         click.option("--layers", type=_Widths(), help="Widths of the layers, equal for all cells; no budget then."),
         click.option("--params", type=int, help="Trained weights that every cell spends."),
         click.option("--depth", type=int, help="Layers that the weights are spent on."),
@@ -80,10 +79,12 @@ def _settings(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _described(command: click.Command) -> click.Command:
-    """Put the defaults of `Options` into the help, so that they stand in one place."""
+def described(command: click.Command, *defaults: object) -> click.Command:
+    """Put the defaults of options into the help, so that they stand in one place."""
     for parameter in command.params:
-        default = getattr(_DEFAULT, parameter.name or "", None)
+        default = next(
+            (found for one in defaults if (found := getattr(one, parameter.name or "", None)) is not None), None
+        )
         if isinstance(parameter, click.Option) and default not in (None, ()):
             parameter.default = default
             parameter.show_default = ",".join(map(str, default)) if isinstance(default, tuple) else True
@@ -92,7 +93,7 @@ def _described(command: click.Command) -> click.Command:
 
 @click.command()
 @click.argument("data")
-@_settings
+@settings_of_a_study
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder; gatework-runs/NAME-… if left out.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for programs.")
 def compare(data: str, out: Path | None, as_json: bool, **settings: Any) -> None:
@@ -119,4 +120,4 @@ def compare(data: str, out: Path | None, as_json: bool, **settings: Any) -> None
         show_study(study)
 
 
-_described(compare)
+described(compare, Options())

@@ -13,7 +13,7 @@ import click
 
 from gatework.errors import GateworkError
 
-COMMANDS = ("compare", "predict", "report", "cells", "show", "bench")
+COMMANDS = ("compare", "search", "predict", "report", "cells", "show", "bench")
 """The subcommands, each in the file of its name."""
 
 USAGE, INTERRUPTED = 2, 130
@@ -84,6 +84,6 @@ def _refuse(sentence: str) -> int:
 
 def _interrupted(arguments: Sequence[str] | None) -> int:
     command = next((one for one in (sys.argv[1:] if arguments is None else arguments) if not one.startswith("-")), "")
-    more = ": the same command goes on where it stopped" if command == "compare" else ""
+    more = ": the same command goes on where it stopped" if command in ("compare", "search") else ""
     click.echo(f"gatework: Interrupted{more}.", err=True)
     return INTERRUPTED

@@ -18,7 +18,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import optuna
 from optuna.distributions import IntDistribution
@@ -51,7 +51,7 @@ class RunFolder:
         self._storage: RDBStorage | None = None
         self._study: optuna.Study | None = None
 
-    def __enter__(self) -> RunFolder:
+    def __enter__(self) -> Self:
         self._check()
         try:
             (self.path / "trials").mkdir(parents=True, exist_ok=True)

@@ -87,7 +87,7 @@ def compare(data: Any, *, out: str | Path | None = None, listener: Listener | No
     >>> study.leaderboard().height
     5
     """
-    plan = make_plan(data, _options(settings))
+    plan = make_plan(data, make_options(settings))
     folder = Path(out) if out is not None else default_folder(plan)
     return run_plan(plan, folder, command(plan.source, plan.options, Path(out) if out is not None else None), listener)
 
@@ -95,7 +95,7 @@ def compare(data: Any, *, out: str | Path | None = None, listener: Listener | No
 def run_plan(plan: Plan, folder: Path, words: str, listener: Listener | None = None) -> Study:
     """Run the trials that are not finished yet, in the order of the plan, and write everything that is found."""
     listener = listener or Listener()
-    with RunFolder(folder, plan.subject) as store, _threads(plan.options.threads), interruptible() as check:
+    with RunFolder(folder, plan.subject) as store, threads(plan.options.threads), interruptible() as check:
         outcomes = store.finished(list(plan.trials))
         listener.prepared(plan, len(outcomes))
         for trial in plan.trials:
@@ -122,7 +122,7 @@ def default_folder(plan: Plan) -> Path:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def threads(count: int) -> Iterator[None]:
     """Torch on so many threads, for a while."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
@@ -132,7 +132,8 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _options(settings: Mapping[str, Any]) -> Options:
+def make_options(settings: Mapping[str, Any]) -> Options:
+    """The options of a study from settings by name. Raises `UsageError`."""
     unknown = settings.keys() - Options.__dataclass_fields__.keys()
     if unknown:
         raise UsageError(
