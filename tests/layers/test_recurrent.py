@@ -138,6 +138,28 @@ def test_dropout_of_probability_zero_and_of_one_layer_changes_nothing():
         torch.testing.assert_close(trained, layer.eval()(x)[0], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("name", ["lstm", "depth_gated_lstm", "ligru"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_recording_is_what_a_call_computes_whatever_goes_around_the_cell(name, bidirectional):
+    torch.manual_seed(0)
+    options = {"residual": True, "layer_norm": "each", "learn_initial": True, "dropout": 0.5, "zoneout": 0.2}
+    layer = Recurrent(name, 6, (6, 6), bidirectional=bidirectional, batch_first=True, dtype=torch.float64, **options)
+    layer.layer(1).eval()
+    x, lengths = random(B, T, 6), [T - k for k in range(B)]
+    resets = random(B, T) > 0.5
+    recorded = layer.record(x, lengths=lengths, resets=resets)
+    assert layer.training
+    assert not layer.layer(1).training
+    _, last = layer.eval()(x, lengths=lengths, resets=resets)
+    assert len(recorded) == len(last)
+    for k, (values, states) in enumerate(zip(recorded, last, strict=True)):
+        for state, one in zip(layer.cell.states, states, strict=True):
+            assert values[state].shape == (B, T, 6)
+            torch.testing.assert_close(values[state][:, 0 if bidirectional and k % 2 else -1], one)
+    (single,) = Recurrent("gru", N, H).record(torch.zeros(T, N))
+    assert single["z"].shape == (T, H)
+
+
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_a_recording_is_the_real_states_of_every_layer(bidirectional):
     close = {"rtol": 1e-13, "atol": 1e-13}  # a recording is the reference's: the same sums in another order, in float64

@@ -18,11 +18,11 @@ def record_gates(network: Forecaster, window: Floats) -> tuple[dict[str, Floats]
     name → kind: `gate` (0 to 1), `candidate` (a nonlinearity's value), `state`, or `value`.
     """
     with torch.no_grad():
-        x = torch.from_numpy(window.astype(np.float32)).transpose(0, 1)
-        top = network.recurrent.record(x)[-1]
+        top = network.recurrent.record(torch.from_numpy(window.astype(np.float32)))[-1]
     graph = network.recurrent.cell.graph
     names = [*graph.equations, *(state for state in graph.states if state not in graph.equations)]
-    return {name: top[name][:, 0].double().numpy() for name in names}, {name: kind(graph, name) for name in names}
+    names = [name for name in names if name in top]  # of the loop, and of what a layer with none below has
+    return {name: top[name][0].double().numpy() for name in names}, {name: kind(graph, name) for name in names}
 
 
 def kind(graph: Graph, name: str) -> str:

@@ -206,11 +206,40 @@ class RecurrentLayer(nn.Module):
         shown: tuple[str, ...] = (),
     ) -> tuple[tuple[Tensor, ...], States]:
         """As `forward`, but with the states that are `shown` at every step, (T, B, H) each, beside the first."""
-        resetting = kept is not None
-        asked = _Asked(self.training, ending=valid is not None, resetting=resetting, shown=shown)
+        graph, backend, weights, more = self._prepared(x, others, valid, kept, shown)
+        results, last = backend.trajectory(graph, weights, x, states, more)
+        if self._projection:
+            results = (F.linear(results[0], weights[PROJECT]), *results[1:])
+        return results, last
+
+    def record(
+        self,
+        x: Tensor,
+        states: States,
+        others: Sequence[Tensor] = (),
+        valid: Tensor | None = None,
+        kept: Tensor | None = None,
+    ) -> tuple[dict[str, Tensor], Tensor, States]:
+        """Every named value of the loop over time, name → (T, B, size), and what `forward` returns."""
+        graph, _, weights, more = self._prepared(x, others, valid, kept)
+        values = Reference().record(graph, weights, x, states, more)
+        first, *_ = self.cell.states
+        output = F.linear(values[first], weights[PROJECT]) if self._projection else values[first]
+        return values, output, tuple(values[state][-1] for state in self.cell.states)
+
+    def _prepared(
+        self,
+        x: Tensor,
+        others: Sequence[Tensor],
+        valid: Tensor | None,
+        kept: Tensor | None,
+        shown: tuple[str, ...] = (),
+    ) -> tuple[Graph, Choice, dict[str, Tensor], list[Tensor]]:
+        """The graph for what is asked and what runs it, its weights, and its inputs after the first."""
+        asked = _Asked(self.training, ending=valid is not None, resetting=kept is not None, shown=shown)
         graph, backend = self._variant(asked)
         weights, given = self.weights(), {VALID: valid, KEPT: kept}
-        for state in self.cell.states if self._learns and resetting else ():
+        for state in self.cell.states if self._learns and asked.resetting else ():
             weights[f"p.{INITIAL}_{state}"] = getattr(self, _initial(state))
         masks = self._around.masks(
             graph.inputs[len(self.cell.graph.inputs) :],
@@ -219,17 +248,7 @@ class RecurrentLayer(nn.Module):
             training=self.training,
             given={name: one for name, one in given.items() if one is not None},
         )
-        more = self._whole(graph, weights, x, [*others, *masks], valid)
-        results, last = backend.trajectory(graph.whole.core, weights, x, states, more)
-        if self._projection:
-            results = (F.linear(results[0], weights[PROJECT]), *results[1:])
-        return results, last
-
-    def record(self, x: Tensor, states: States, others: Sequence[Tensor] = ()) -> dict[str, Tensor]:
-        """Every named value of the loop over time: name → (T, B, H)."""
-        graph, weights = self.cell.graph, self.weights()
-        more = self._whole(graph, weights, x, list(others), None)
-        return Reference().record(graph.whole.core, weights, x, states, more)
+        return graph.whole.core, backend, weights, self._whole(graph, weights, x, [*others, *masks], valid)
 
     def _whole(
         self, graph: Graph, weights: dict[str, Tensor], x: Tensor, more: list[Tensor], valid: Tensor | None
@@ -319,6 +338,27 @@ def run_stack(
         if dropout and layer < layers - 1:
             x = F.dropout(x, dropout, training)
     return x, last
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What a call is given: `x`, (T, B, N), the states before the first step, masks (T, B, 1), and further inputs."""
+
+    x: Tensor
+    begin: list[States]
+    valid: Tensor | None
+    kept: Tensor | None
+    others: Mapping[str, Tensor]
+    single: bool
+
+    def masks(self, *, backward: bool) -> tuple[Tensor | None, Tensor | None]:
+        """The masks as a layer reads them that runs from the end, or from the beginning."""
+        valid, kept = self.valid, self.kept
+        if not backward:
+            return valid, kept
+        if kept is not None:  # what begins anew before a step ends, seen from the end, after it
+            kept = torch.cat((torch.ones_like(kept[:1]), kept.flip(0)[:-1]))
+        return (None if valid is None else valid.flip(0)), kept
 
 
 class Recurrent(nn.Module):
@@ -463,6 +503,35 @@ class Recurrent(nn.Module):
 
         Raises `UsageError` where the shapes do not fit.
         """
+        given = self._given(x, states, lengths, resets, others)
+        shown: list[dict[str, Tensor]] = []
+
+        def run(k: int, sequence: Tensor, one: States) -> tuple[Tensor, States]:
+            masks = given.masks(backward=self._is_backward(k))
+            others = self._read(k, given.others, shown)
+            if not self.cell.graph.below or k + self.directions >= len(self.layers):  # nothing reads more of it
+                return self.layer(k)(sequence, one, others, *masks)  # type: ignore[no-any-return]
+            first, *rest = dict.fromkeys((self.cell.states[0], *self.cell.graph.below.values()))
+            results, final = self.layer(k).trajectory(sequence, one, others, *masks, shown=tuple(rest))
+            shown.append(dict(zip((first, *rest), results, strict=True)))
+            return results[0], final
+
+        output, last = self._stack(run, given)
+        if given.valid is not None:
+            output = output * given.valid
+        if given.single:
+            return output.squeeze(1), tuple(tuple(state.squeeze(0) for state in one) for one in last)
+        return (output.transpose(0, 1) if self.batch_first else output), tuple(last)
+
+    def _given(
+        self,
+        x: Tensor,
+        states: Sequence[States] | None,
+        lengths: Tensor | Sequence[int] | None,
+        resets: Tensor | None,
+        others: Mapping[str, Tensor] | None,
+    ) -> _Given:
+        """What a call is given, checked, time first."""
         self._check_type(x)
         single = x.dim() == 2
         if x.dim() not in (2, 3) or x.shape[-1] != self.input_size:
@@ -477,41 +546,28 @@ class Recurrent(nn.Module):
             x = x.transpose(0, 1)
         if x.shape[0] == 0:
             raise UsageError("The input has no time step: a sequence holds at least one.")
-        begin = self._begin(x, states, single=single)
-        valid = None if lengths is None else self._valid(x, lengths)
-        kept = None if resets is None else self._kept(x, resets, single=single)
-        more = self._others(others, x, single=single)
-        shown: list[dict[str, Tensor]] = []
-
-        def run(k: int, sequence: Tensor, one: States) -> tuple[Tensor, States]:
-            backward = self.directions == 2 and k % 2 == 1
-            ends, begins = valid, kept
-            if backward and valid is not None:
-                ends = valid.flip(0)
-            if backward and kept is not None:  # what begins anew before a step ends, seen from the end, after it
-                begins = torch.cat((torch.ones_like(kept[:1]), kept.flip(0)[:-1]))
-            others = self._read(k, more, shown)
-            if not self.cell.graph.below or k + self.directions >= len(self.layers):  # nothing reads more of it
-                return self.layer(k)(sequence, one, others, ends, begins)  # type: ignore[no-any-return]
-            first, *rest = dict.fromkeys((self.cell.states[0], *self.cell.graph.below.values()))
-            results, final = self.layer(k).trajectory(sequence, one, others, ends, begins, tuple(rest))
-            shown.append(dict(zip((first, *rest), results, strict=True)))
-            return results[0], final
-
-        output, last = run_stack(
-            run,
+        return _Given(
             x,
-            begin,
+            self._begin(x, states, single=single),
+            None if lengths is None else self._valid(x, lengths),
+            None if resets is None else self._kept(x, resets, single=single),
+            self._others(others, x, single=single),
+            single,
+        )
+
+    def _stack(self, run: Runner, given: _Given) -> tuple[Tensor, list[States]]:
+        return run_stack(
+            run,
+            given.x,
+            given.begin,
             directions=self.directions,
             dropout=self.dropout,
             training=self.training,
             residual=self.residual,
         )
-        if valid is not None:
-            output = output * valid
-        if single:
-            return output.squeeze(1), tuple(tuple(state.squeeze(0) for state in one) for one in last)
-        return (output.transpose(0, 1) if self.batch_first else output), tuple(last)
+
+    def _is_backward(self, k: int) -> bool:
+        return self.directions == 2 and k % 2 == 1
 
     def _check_type(self, x: Tensor) -> None:
         _check_tensor(x)
@@ -549,26 +605,53 @@ class Recurrent(nn.Module):
         output, last = self(x.unsqueeze(time), states)
         return output.squeeze(time), last
 
-    def record(self, x: Tensor) -> list[Mapping[str, Tensor]]:
-        """Every named value of the equations along `x`, which is (T, B, N) whatever `batch_first` says.
+    def record(
+        self,
+        x: Tensor,
+        states: Sequence[States] | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | None = None,
+        resets: Tensor | None = None,
+        others: Mapping[str, Tensor] | None = None,
+    ) -> list[Mapping[str, Tensor]]:
+        """Every named value of the equations along sequences: all states, all gates, and what they are made of.
 
-        Returns for each layer and direction: name → (T, B, H), the new states under their names. A backward
-        direction is recorded in the order of `x`. Dropout is off.
+        The arguments are those of `forward`. Returns for each layer and direction: name → what the equation of that
+        name gives at every step, with the axes of `x` and H entries, the new states under their names. A backward
+        direction is recorded in the order of `x`. The layer is as after training: nothing is dropped or disturbed.
+
+        It runs on the reference, step by step, and has gradients.
+
+        >>> import torch
+        >>> layer = Recurrent("lstm", 3, 8)
+        >>> (values,) = layer.record(torch.zeros(5, 2, 3))
+        >>> sorted(values), values["f"].shape
+        (['c', 'f', 'g', 'h', 'i', 'o'], torch.Size([5, 2, 8]))
         """
+        modes = {one: one.training for one in self.modules()}
+        self.eval()
+        try:
+            return self._recorded(self._given(x, states, lengths, resets, others))
+        finally:
+            for one, training in modes.items():
+                one.training = training
+
+    def _recorded(self, given: _Given) -> list[Mapping[str, Tensor]]:
         recorded: list[Mapping[str, Tensor]] = []
         in_order: list[Mapping[str, Tensor]] = []  # of time as the layer reads it
 
-        def run(k: int, sequence: Tensor, states: States) -> tuple[Tensor, States]:
-            layer = self.layer(k)
-            backward = self.directions == 2 and k % 2 == 1
-            others = self._read(k, {}, in_order)
-            values = layer.record(sequence, states, others)
-            in_order.append(values)
-            recorded.append({name: value.flip(0) if backward else value for name, value in values.items()})
-            return layer(sequence, states, others)  # type: ignore[no-any-return]
+        def turned(value: Tensor) -> Tensor:
+            return value.squeeze(1) if given.single else value.transpose(0, 1) if self.batch_first else value
 
-        begin = self._begin(x, None, single=False)
-        run_stack(run, x, begin, directions=self.directions, dropout=0.0, training=False)
+        def run(k: int, sequence: Tensor, states: States) -> tuple[Tensor, States]:
+            backward = self._is_backward(k)
+            others, masks = self._read(k, given.others, in_order), given.masks(backward=backward)
+            values, output, last = self.layer(k).record(sequence, states, others, *masks)
+            in_order.append(values)
+            recorded.append({name: turned(one.flip(0) if backward else one) for name, one in values.items()})
+            return output, last
+
+        self._stack(run, given)
         return recorded
 
     def _begin(self, x: Tensor, states: Sequence[States] | None, *, single: bool) -> list[States]:
