@@ -82,6 +82,21 @@ def test_second_derivatives_are_those_of_finite_differences(cell, how):
     assert gradgradcheck(lambda *given: how(graph, *given), inputs, raise_exception=True)
 
 
+@pytest.mark.parametrize("cell", ["gru", "lmu", "lru", "sru2"])
+def test_gradients_that_can_be_differentiated_are_those_that_cannot(cell):
+    """The second piece of a sequence begins with states that are functions of the weights, its other operands."""
+    module = gw.Recurrent(cell, H, H, backend="cpu", dtype=torch.float64)
+    x, direction = numbers(T, B, H, dtype=torch.float64).requires_grad_(), numbers(T, B, H, seed=2, dtype=torch.float64)
+
+    def found(create_graph):
+        first, states = module(x[:2])
+        second, _ = module(x[2:], states)
+        total = (torch.cat([first, second]) * direction).sum()
+        return torch.autograd.grad(total, [x, *module.parameters()], create_graph=create_graph)
+
+    assert_same(found(True), found(False), rtol=1e-11, atol=1e-12)  # float64, some hundred operations
+
+
 @pytest.mark.parametrize("cell", catalogue)
 def test_the_operator_and_the_way_around_its_bookkeeping_are_the_same(cell):
     graph, inputs = operands(cell)
