@@ -326,8 +326,8 @@ def page(effort: Effort = ROUNDS) -> str:
     measured = [f"{way}, µs" if way == "reference" else way for way in WAYS if way != "scan"]
     sections = [
         "# Every cell in every way to run it",
-        f"`python scripts/cell_table.py` on {about['name']}, one thread, torch {torch.__version__}; the load when it began "
-        f"was {about['load']}.",
+        f"`python scripts/cell_table.py` on {about['name']}, one thread, torch {torch.__version__}; the load then was"
+        f" {about['load']}.",
         ABOUT,
         "## Does it work",
         "\n".join([f"| cell | {' | '.join(WAYS)} |", f"|---|{'---|' * len(WAYS)}", *works]),
