@@ -1,7 +1,9 @@
 """The bridge to torch: what a user may do with a torch operation may be done with a compiled cell."""
 
 import copy
+import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,8 +11,9 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.utils.checkpoint import checkpoint
 
 import gatework as gw
-from gatework.cells import catalogue
+from gatework.cells import catalogue, find
 from gatework.errors import BackendError, EquationError, UsageError
+from gatework.graph.build import from_json
 from gatework.kernels import Reference
 from gatework.kernels.cpu import engine, operator
 from valid_states import valid
@@ -126,6 +129,16 @@ def test_under_compile_a_layer_is_one_operator():
     assert_same(gradients(compiled, numbers(T, B, N)), gradients(module, numbers(T, B, N)))
     assert len(graphs) == 1
     assert graphs[0].count(torch.ops.gatework.run.default) + graphs[0].count(torch.ops.gatework.run) == 1
+
+
+@pytest.mark.parametrize("cell", ["gru", "lmu(theta=7.5)", "lru"])
+def test_a_layer_that_never_ran_is_compiled_in_one_piece(cell):
+    cell = find(cell)
+    fresh = replace(cell, graph=from_json(json.loads(cell.graph.record)))  # nothing is remembered of this graph
+    module = gw.Recurrent(fresh, H, H)
+    compiled = torch.compile(module, backend="eager", fullgraph=True)
+    x = numbers(T, B, H)
+    torch.testing.assert_close(compiled(x)[0], module(x)[0], rtol=0, atol=0)
 
 
 def test_under_compile_gradients_are_traced_too():
