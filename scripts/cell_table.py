@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from gatework.bench.machine import processor
-from gatework.bench.timing import Effort, interleave, ratio
+from gatework.bench.timing import Effort, interleave
 from gatework.cells import catalogue
 from gatework.errors import BackendError, UsageError
 from gatework.graph import Cell, Graph
@@ -231,14 +231,19 @@ def entry(problem: Problem, way: str) -> Entry:
         return Entry(str(error).rstrip("."))
 
 
-def times(entries: Mapping[str, Entry], effort: Effort) -> dict[str, float]:
-    """Seconds of the reference's training step, and those of every other way over the same of the reference."""
+def times(
+    entries: Mapping[str, Entry], effort: Effort, of: Callable[[Sequence[float]], float] = median
+) -> dict[str, float]:
+    """Seconds of the reference's training step, and those of every other way over the same of the reference.
+
+    `of` makes one number of the rounds.
+    """
     calls = {(way, side): call for way, one in entries.items() for side in _SIDES if (call := getattr(one, side))}
     seconds = interleave(calls, effort)
-    found = {"reference": median(reference := seconds["reference", "step"])}
+    found = {"reference": of(reference := seconds["reference", "step"])}
     for way, side in calls:
         if side == "step" and way != "reference":
-            found[way] = ratio(seconds[way, side], seconds.get((way, "beside"), reference))
+            found[way] = of(seconds[way, side]) / of(seconds.get((way, "beside"), reference))
     return found
 
 
