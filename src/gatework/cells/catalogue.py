@@ -13,11 +13,17 @@ from collections.abc import Iterator, Mapping
 from math import isfinite
 from pathlib import Path
 
+import numpy as np
+
+from gatework import graph as language
 from gatework.errors import EquationError, GateworkError, UsageError
 from gatework.graph import Cell
 from gatework.graph.cell import Option
 
 _HERE = Path(__file__).parent
+
+_TRIAL = 3, 24
+"""The inputs and units for which the weights of a cell file are started once."""
 
 
 class Catalogue(Mapping[str, Cell]):
@@ -118,11 +124,25 @@ def _from_file(path: Path, name: str) -> Cell:
     if not found:
         raise UsageError(f"{path} defines no cell: put @gatework.cell above the function with the equations.")
     if not name and len(found) == 1:
-        return next(iter(found.values()))
+        (name,) = found
     if name not in found:
         asked = f"{path} defines no cell {name!r}" if name else f"{path} defines several cells"
         raise UsageError(f"{asked}: write {path}:NAME with one of {', '.join(found)}.")
-    return found[name]
+    return _started(path, found[name])
+
+
+def _started(path: Path, cell: Cell) -> Cell:
+    """The cell, whose weights were started once: a recipe of its file that cannot work is told before it is trained."""
+    try:
+        cell.start(*_TRIAL, np.random.default_rng(0))
+    except EquationError as error:
+        raise (error if _has_place(error) else EquationError(f"{path.name}: cell {cell.name}: {error}")) from error
+    return cell
+
+
+def _has_place(error: EquationError) -> bool:
+    """Whether an error names a file and a line."""
+    return re.match(r".+:\d+: ", str(error)) is not None
 
 
 def _cells_of(path: Path) -> dict[str, Cell]:
@@ -134,6 +154,8 @@ def _cells_of(path: Path) -> dict[str, Cell]:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
+    except EquationError as error:
+        raise (error if _has_place(error) else _placed(path, error, str(error))) from error
     except GateworkError:
         raise
     except SyntaxError as error:
@@ -141,8 +163,21 @@ def _cells_of(path: Path) -> dict[str, Cell]:
         raise EquationError(f"{file}:{error.lineno or 1}: not Python: {error.msg}") from error
     except (Exception, SystemExit) as error:
         # The file is the user's own program: whatever it raises is told in one sentence.
-        lines = [one.lineno for one in traceback.extract_tb(error.__traceback__) if one.filename == spec.origin]
-        text = next(iter(str(error).splitlines()), "")
-        place = ":".join([path.name, *map(str, lines[-1:])])
-        raise EquationError(f"{place}: cannot be loaded: {type(error).__name__}: {text}") from error
+        raise _placed(path, error, f"cannot be loaded: {_words(error)}") from error
     return {key: one for key, one in vars(module).items() if isinstance(one, Cell)}
+
+
+def _placed(path: Path, error: BaseException, words: str) -> EquationError:
+    """The words, behind the file and its last line that was running."""
+    own = [one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename).name == path.name]
+    return EquationError(f"{':'.join([path.name, *(str(one.lineno) for one in own[-1:])])}: {words}")
+
+
+def _words(error: BaseException) -> str:
+    """What a program of the user's raised, in one line."""
+    text = next(iter(str(error).splitlines()), "")
+    if isinstance(error, ImportError) and error.name == language.__name__:
+        wanted = (re.match(r"cannot import name '(\w+)'", text) or ["", ""])[1]
+        near = difflib.get_close_matches(wanted, language.__all__, 1)
+        return f"{language.__name__} has no {wanted}" + (f", did you mean {near[0]}?" if near else "")
+    return f"{type(error).__name__}: {text}".removesuffix(": ")

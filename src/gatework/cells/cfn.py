@@ -1,4 +1,10 @@
-"""The chaos-free network: without input its state dies away."""
+"""The chaos-free network: without input its state dies away.
+
+Where libraries differ:
+
+- TensorFlow's `CFNCell` has 1 - i for the gate of the input, so that a bias of one closes it; here i opens it, and
+  its bias starts at minus one: the same start.
+"""
 
 from gatework.graph import U, W, b, cell, sigmoid, tanh
 

@@ -1,4 +1,10 @@
-"""The LSTM whose input gate is one minus its forget gate."""
+"""The LSTM whose input gate is one minus its forget gate.
+
+Where libraries differ:
+
+- ONNX `LSTM(input_forget=1)` has it; TensorFlow 1 `CoupledInputForgetGateLSTMCell` has it with peepholes for two
+  gates, as `lstm_cifg` here.
+"""
 
 from gatework.graph import U, W, b, cell, sigmoid, tanh
 

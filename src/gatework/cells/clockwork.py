@@ -1,6 +1,11 @@
 """The clockwork network: its units come in modules, and each module only acts when its clock strikes.
 
 Module k acts at every 2ᵏ-th time step, and hears those that are as slow or slower. The state `t` counts time steps.
+
+Where libraries differ:
+
+- theanets keeps the value before its activation and applies that again, which gives the same; brainstorm, the
+  authors' library, copies the old output, but does not cut the matrix: there fast modules are heard by slow ones too.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,10 @@
-"""The gated recurrent unit whose gates are computed from a bias alone."""
+"""The gated recurrent unit whose gates are computed from a bias alone.
+
+Where libraries differ:
+
+- A public re-implementation of the three variants (GVGRU) shares one weight between the two gates and uses relu:
+  another cell.
+"""
 
 from gatework.graph import U, W, b, cell, sigmoid, tanh
 

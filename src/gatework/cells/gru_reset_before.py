@@ -1,4 +1,13 @@
-"""The gated recurrent unit as published: the reset gate acts before the recurrent product."""
+"""The gated recurrent unit as published: the reset gate acts before the recurrent product.
+
+Where libraries differ:
+
+- TensorFlow 1 `GRUCell`, Keras `GRU(reset_after=False)` and ONNX `GRU(linear_before_reset=0)` are this cell; torch
+  has the other only, `gru`. Trained weights cannot be moved between the two.
+- TensorFlow 1 starts the biases of both gates at one, Keras at zero.
+- Here z keeps the old state, as in the paper and in these libraries; Chung et al. 2014 and Lasagne have z write,
+  which is the same cell with the signs of W.z, U.z and b.z changed.
+"""
 
 from gatework.graph import U, W, b, cell, sigmoid, tanh
 

@@ -1,4 +1,9 @@
-"""The gated recurrent unit whose units see of the state only themselves."""
+"""The gated recurrent unit whose units see of the state only themselves.
+
+Where libraries differ:
+
+- TensorFlow 1 `IndyGRUCell` starts the biases of the gates at one, as here.
+"""
 
 from gatework.graph import W, b, cell, p, sigmoid, tanh
 from gatework.graph.starts import uniform

@@ -1,4 +1,10 @@
-"""The long short-term memory of which only the forget gate is left: it also writes, a little more than it forgets."""
+"""The long short-term memory of which only the forget gate is left: it also writes, a little more than it forgets.
+
+Where libraries differ:
+
+- The authors' code (JosvanderWesthuizen/janet, `rnn_cells.py`) writes 1 - σ(s - 1) as σ(1 - s), with β fixed at one:
+  the same numbers.
+"""
 
 from gatework.graph import U, W, b, cell, sigmoid, tanh
 from gatework.graph.starts import log_uniform

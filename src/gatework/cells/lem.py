@@ -1,4 +1,10 @@
-"""The long expressive memory: two states, each with a time step of its own that is learnt."""
+"""The long expressive memory: two states, each with a time step of its own that is learnt.
+
+Where libraries differ:
+
+- The authors' code (tk-rusch/LEM) reads the new z where it computes y, as here; torchrecurrent reads the old one, and
+  the documentation of RecurrentLayers.jl has one time step for both states.
+"""
 
 from gatework.graph import U, W, b, cell, sigmoid, tanh
 

@@ -2,6 +2,12 @@
 
 Where z is near one, 1 - z has lost its digits in single precision, and the logarithm of what is left is far off: from
 h = 0 on two correct programs may differ in the first digit. `libru_log` is the same unit, exactly, and keeps them.
+
+Where libraries differ:
+
+- The authors' code (idiap/bayesian-recurrence, `libru.py`) has two forms that are not one unit: `probs` is this cell,
+  `logprobs` is `libru_code`. The form in logarithms that is this cell is `libru_log`.
+- That code normalises both input products with one set of running statistics, and has no biases unless asked.
 """
 
 from gatework.graph import U, W, b, cell, log, sigmoid

@@ -1,4 +1,9 @@
-"""The light Bayesian recurrent unit as its authors' code has it in logarithms: another unit than the published one."""
+"""The light Bayesian recurrent unit as its authors' code has it in logarithms: another unit than the published one.
+
+Where libraries differ:
+
+- It is the form `logprobs` of that code; its form `probs` is `libru`.
+"""
 
 from gatework.graph import U, W, b, cell, exp, log, sigmoid, softplus
 

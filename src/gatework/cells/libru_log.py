@@ -1,4 +1,10 @@
-"""The light Bayesian recurrent unit with minus the logarithm of its probability for a state: exactly the same unit."""
+"""The light Bayesian recurrent unit with minus the logarithm of its probability for a state: exactly the same unit.
+
+Where libraries differ:
+
+- In the authors' code (idiap/bayesian-recurrence, `libru.py`) the form in logarithms has other signs, and is another
+  unit: `libru_code`.
+"""
 
 from gatework.graph import U, W, b, cell, exp, log, sigmoid, softplus
 

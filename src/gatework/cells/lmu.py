@@ -1,6 +1,11 @@
 """The Legendre memory unit: a memory that holds a sliding window of its input as the coefficients of polynomials.
 
 The memory has as many entries as there are units. `theta` is the length of its window in time steps.
+
+Where libraries differ:
+
+- In the authors' code (abr/neurips2019, `lmu.py`) a layer without a bias gives tanh(0): a conditional expression
+  takes the whole sum. This cell has no bias, and has the sum.
 """
 
 from collections.abc import Mapping

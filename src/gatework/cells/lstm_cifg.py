@@ -1,4 +1,11 @@
-"""The long short-term memory with peepholes whose input gate is one minus its forget gate."""
+"""The long short-term memory with peepholes whose input gate is one minus its forget gate.
+
+Where libraries differ:
+
+- The paper computes the input gate and takes one minus it for the forget gate; TensorFlow 1
+  `CoupledInputForgetGateLSTMCell` computes the forget gate, as here. The two are one cell with other signs of
+  weights.
+"""
 
 from gatework.graph import U, W, b, cell, p, sigmoid, tanh
 

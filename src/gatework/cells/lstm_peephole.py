@@ -1,6 +1,14 @@
 """The long short-term memory whose gates see the cell: input and forget gate the old one, the output gate the new one.
 
 Every unit sees its own cell only. `peepholes` names the gates that do: `lstm_peephole(peepholes="o")`.
+
+Where libraries differ:
+
+- torch `nn.LSTM` and Keras `LSTM` have no peepholes; TensorFlow 1 `LSTMCell(use_peepholes=True)`, TensorFlow Addons
+  `PeepholeLSTMCell` and ONNX `LSTM` (input P, in the order i, o, f) have these.
+- RecurrentLayers.jl's `PeepholeLSTM` lets the output gate see the old cell, where its own documentation and the paper
+  have the new one.
+- DyNet and the depth-gated code use full matrices in the place of the diagonal weights.
 """
 
 from gatework.graph import U, W, b, cell, p, sigmoid, tanh

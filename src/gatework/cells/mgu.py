@@ -1,4 +1,11 @@
-"""The minimal gated unit: the gate that resets is the gate that writes."""
+"""The minimal gated unit: the gate that resets is the gate that writes.
+
+Where libraries differ:
+
+- pytorch-kaldi's `minimalGRU` and the code of RecurrentLayers.jl's `MGU` let the gate keep where it should write:
+  because the gate stands in the candidate too, this is another cell, and not one with other signs. torchrecurrent and
+  ReservoirComputing.jl have it as here.
+"""
 
 from gatework.graph import U, W, b, cell, sigmoid, tanh
 

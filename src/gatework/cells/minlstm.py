@@ -1,4 +1,10 @@
-"""The long short-term memory without the state in its gates, which share what they forget and write."""
+"""The long short-term memory without the state in its gates, which share what they forget and write.
+
+Where libraries differ:
+
+- In lucidrains/minGRU-pytorch the first state goes through an activation when a sequence is computed in parallel, and
+  not when it goes step by step: the two modes of that code differ.
+"""
 
 from gatework.graph import W, b, cell, sigmoid
 

@@ -1,6 +1,11 @@
 """The first of the three cells that an evolutionary search found: the gate that writes sees the input alone.
 
 The paper adds the input itself to a state, which needs as many inputs as units: `mut1(project=False)`.
+
+Where libraries differ:
+
+- Every library projects the input, as here by default: theanets, torchrecurrent and RecurrentLayers.jl have tanh(W x)
+  where the paper has tanh(x).
 """
 
 from gatework.graph import U, W, b, cell, sigmoid, tanh

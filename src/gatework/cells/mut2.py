@@ -1,6 +1,11 @@
 """The second of the three cells that an evolutionary search found.
 
 The paper adds the input itself to a state, which needs as many inputs as units: `mut2(project=False)`.
+
+Where libraries differ:
+
+- Every library projects the input, as here by default: torchrecurrent and RecurrentLayers.jl have W x where the paper
+  has x.
 """
 
 from gatework.graph import U, W, b, cell, sigmoid, tanh

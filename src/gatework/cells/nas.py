@@ -1,4 +1,10 @@
-"""The cell that reinforcement learning found by composing it, tree by tree."""
+"""The cell that reinforcement learning found by composing it, tree by tree.
+
+Where libraries differ:
+
+- TensorFlow Addons `NASCell` multiplies the two products under n3, as here; torchrecurrent and RecurrentLayers.jl add
+  them.
+"""
 
 from gatework.graph import U, W, cell, relu, sigmoid, tanh
 

@@ -1,4 +1,11 @@
-"""The pooling of the quasi-recurrent network over a window of one step."""
+"""The pooling of the quasi-recurrent network over a window of one step.
+
+Where libraries differ:
+
+- The gate f keeps, as in the paper; in salesforce/pytorch-qrnn and SpeechBrain it writes: their f is one minus this
+  one.
+- These libraries read a window of several steps with a convolution; here it is one step.
+"""
 
 from gatework.graph import W, b, cell, sigmoid, tanh
 

@@ -2,6 +2,11 @@
 
 The state `started` is zero before the first step and one after it: what comes first is written in full. There are as
 many inputs as units.
+
+Where libraries differ:
+
+- The authors' code (google-deepmind/recurrentgemma) limits the gradient of the square root; here it is the gradient
+  itself.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,11 @@
-"""The long short-term memory with exponential gates: a normaliser and a stabiliser keep them in bounds."""
+"""The long short-term memory with exponential gates: a normaliser and a stabiliser keep them in bounds.
+
+Where libraries differ:
+
+- The authors' code (NX-AI/xlstm, `vanilla/slstm.py`) has the sigmoid for the forget gate, as here; the paper allows
+  the exponential too. Where the normaliser is zero the code sets the stabiliser to i, and it limits both gates at
+  one.
+"""
 
 from gatework.graph import U, W, b, cell, exp, maximum, sigmoid, softplus, tanh
 from gatework.graph.starts import ramp

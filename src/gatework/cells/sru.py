@@ -1,6 +1,11 @@
 """The simple recurrent unit: gates of the input alone, and a highway around the cell.
 
 The highway carries the input itself where there are as many inputs as units: `sru(project=False)`.
+
+Where libraries differ:
+
+- TensorFlow's `SRUCell` is this version, with the highway of the input itself or of a fourth product;
+  asappresearch/sru is `sru2`.
 """
 
 from gatework.graph import W, b, cell, sigmoid, tanh

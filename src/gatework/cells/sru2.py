@@ -2,6 +2,11 @@
 
 The highway carries the input itself: there are as many inputs as units. Its scale keeps the variance of the output at
 the start, for the bias at which the gate of the highway starts.
+
+Where libraries differ:
+
+- asappresearch/sru has no activation of the cell by default, as here; TensorFlow's `SRUCell` is the first version,
+  `sru`.
 """
 
 import math

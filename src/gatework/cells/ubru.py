@@ -1,4 +1,10 @@
-"""The unit-wise Bayesian recurrent unit: a hidden Markov chain of two states in every unit, and no recurrent matrix."""
+"""The unit-wise Bayesian recurrent unit: a hidden Markov chain of two states in every unit, and no recurrent matrix.
+
+Where libraries differ:
+
+- The authors' code limits what goes into the exponential at 10, as here. The paper's text has the other sign there: the
+  same unit with other signs of its weights.
+"""
 
 from gatework.graph import W, b, cell, exp, minimum, p, sigmoid
 

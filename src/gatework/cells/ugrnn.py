@@ -1,4 +1,9 @@
-"""The update gate recurrent network: a gate that keeps, and nothing that resets."""
+"""The update gate recurrent network: a gate that keeps, and nothing that resets.
+
+Where libraries differ:
+
+- TensorFlow 1 `UGRNNCell` adds one to the gate when it runs, and stores a bias of zero; here the bias starts at one.
+"""
 
 from gatework.graph import U, W, b, cell, sigmoid, tanh
 

@@ -16,8 +16,13 @@ N, H = 64, 128
 """The sizes for which a page counts."""
 
 
-def cell_page(cell: Cell, remarks: str) -> str:
-    """The page of a cell, in Markdown; `remarks` is what its file says of it."""
+DIFFERENCES = "Where libraries differ:"
+"""Below these words a cell's file says how libraries have the cell."""
+
+
+def cell_page(cell: Cell, remarks: str, speed: str = "") -> str:
+    """The page of a cell, in Markdown; `remarks` is what its file says of it, `speed` what was measured."""
+    remarks, _, differences = remarks.partition(DIFFERENCES)
     states = ", ".join(f"`{state}`" for state in cell.states)
     parts = [
         f"# {cell.name}",
@@ -45,6 +50,8 @@ def cell_page(cell: Cell, remarks: str) -> str:
         *flow(cell.graph),
         "```",
         "",
+        *([f"## {DIFFERENCES.rstrip(':')}", "", differences.strip(), ""] if differences else []),
+        *(["## Measured speed", "", speed, ""] if speed else []),
     ]
     return "\n".join(parts)
 

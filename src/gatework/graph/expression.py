@@ -90,6 +90,8 @@ class Expression:
         return _record(Op.MULTIPLY, other, self)
 
     def __truediv__(self, other: object) -> Expression:
+        if isinstance(other, Real) and other == 0:
+            raise EquationError("a symbol is divided by zero")
         return _record(Op.DIVIDE, self, other)
 
     def __rtruediv__(self, other: object) -> Expression:
@@ -111,6 +113,9 @@ class Expression:
 
     def __matmul__(self, other: object) -> Expression:
         raise EquationError("only a weight matrix stands left of @: write W.k @ x or U.k @ h")
+
+    def __array__(self, *_arguments: object, **_options: object) -> NoReturn:
+        raise EquationError("a symbol is not an array: use sigmoid, tanh and the others of gatework.graph")
 
     def __bool__(self) -> bool:
         raise EquationError("a symbol is neither true nor false: an equation cannot branch on its value")

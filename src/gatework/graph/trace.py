@@ -7,6 +7,7 @@ they are.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -161,6 +162,12 @@ def trace(function: Callable[..., Any], options: Mapping[str, Option] | None = N
     outputs = returned if isinstance(returned, tuple) else (returned,)
     if len(outputs) != len(states) or not all(isinstance(output, Expression) for output in outputs):
         raise EquationError(f"{place}: it must return the new {', '.join(states)}, in this order, and nothing else")
+    names = [output.name for output in outputs]
+    if names != states and sorted(names) == sorted(states):
+        raise EquationError(
+            f"{place}: it returns the new {', '.join(names)}: return them as {', '.join(states)}, the order of its "
+            "arguments, or give what is meant to change places a name of its own"
+        )
     return build(states, outputs, notes, inputs=inputs, square=square, place=place)
 
 
@@ -200,10 +207,25 @@ def _line(traceback: TracebackType | None, filename: str, written: Mapping[int, 
     return line
 
 
+_KINDS = {
+    "'Expression' object": "a symbol",
+    "'Matrix' object": "a matrix",
+    "'_Matrices' object": "W or U without a name",
+    "'_Vectors' object": "b or p without a name",
+    "'Expression'": "a symbol",
+    "not Expression": "not a symbol",
+}
+"""What Python calls our symbols in its own errors, and what users call them."""
+
+
 def _reason(error: Exception, function: FunctionType) -> str:
     if isinstance(error, NameError) and error.name:
         return unknown(error.name, function)
     text = next(iter(str(error).splitlines()), "")
-    if isinstance(error, TypeError) and Expression.__name__ in text:
-        return f"{text}: a symbol is not a number, use sigmoid, tanh and the others of gatework.graph"
+    if isinstance(error, (TypeError, AttributeError)):
+        plain = functools.reduce(lambda words, kind: words.replace(*kind), _KINDS.items(), text)
+        if "__array_ufunc__" in text:
+            plain = "numpy takes no symbol"
+        if plain != text or Expression.__name__ in text:
+            return f"{plain}: a symbol is not a number, use sigmoid, tanh and the others of gatework.graph"
     return text if isinstance(error, EquationError) else f"{type(error).__name__}: {text}".removesuffix(": ")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite, prod
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,10 @@ def upper_blocks(blocks: int, start: float | Recipe | None = None) -> Weight:
 
 def declare(place: str, parameters: Iterable[Parameter], given: Mapping[str, Any]) -> dict[str, Weight]:
     """Every declaration, checked against the weights of the equations. Raises `EquationError`."""
+    written: Any = given  # by a user, who may write anything
+    if not isinstance(written, Mapping):
+        kind = type(written).__name__
+        raise EquationError(f"{place}: what is said of weights is a dictionary, {{'b.f': 1.0}}, not a {kind}")
     known = {one.key: one for one in parameters}
     found = {}
     for key, one in given.items():
@@ -154,6 +159,23 @@ def _term(times: Fraction, letters: str) -> str:
     return above if times.denominator == 1 else f"{above}/{times.denominator}"
 
 
+def _by_recipe(
+    key: str, recipe: Recipe, generator: np.random.Generator, shape: tuple[int, ...], drawn: Mapping[str, Any]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    try:
+        return np.asarray(recipe(generator, shape, drawn), dtype=float)
+    except Exception as error:  # it may be the user's own program
+        text = next(iter(str(error).splitlines()), "")
+        what = f"{type(error).__name__}: {text}".removesuffix(": ")
+        raise EquationError(f"{_written(recipe)}the recipe for the start of {key} fails: {what}") from error
+
+
+def _written(recipe: object) -> str:
+    """Where a recipe was written, to stand before what is wrong with it; empty where that is not known."""
+    code = getattr(recipe, "__code__", None)
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno}: " if code else ""
+
+
 def draw(
     parameters: Iterable[Parameter],
     weights: Mapping[str, Weight],
@@ -163,8 +185,8 @@ def draw(
 ) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
     """The starts that a cell declares, by key, for `N` inputs and `H` units; masked entries are zero.
 
-    They are drawn in the order of the declaration. Raises `EquationError` where a recipe gives something else than
-    finite numbers of the weight's shape.
+    They are drawn in the order of the declaration. Raises `EquationError` where a recipe fails, or gives something else
+    than finite numbers of the weight's shape.
     """
     by_key = {one.key: one for one in parameters}
     drawn: dict[str, np.ndarray[Any, np.dtype[np.float64]]] = {}
@@ -173,10 +195,13 @@ def draw(
             continue
         shape = by_key[key].sizes(N, H)
         if callable(weight.start):
-            value = np.asarray(weight.start(generator, shape, drawn), dtype=float)
+            value = _by_recipe(key, weight.start, generator, shape, drawn)
         else:
             value = np.full(shape, float(weight.start))
         if value.shape != shape or not np.isfinite(value).all():
-            raise EquationError(f"the recipe for the start of {key} gives no finite numbers of the shape {shape}")
+            where = _written(weight.start)
+            raise EquationError(
+                f"{where}the recipe for the start of {key} gives no finite numbers of the shape {shape}"
+            )
         drawn[key] = value * weight.mask.entries(shape) if weight.mask else value
     return drawn

@@ -1,6 +1,7 @@
 """The bridge to torch: what a user may do with a torch operation may be done with a compiled cell."""
 
 import copy
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -10,8 +11,9 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.utils.checkpoint import checkpoint
 
 import gatework as gw
-from gatework.cells import catalogue
+from gatework.cells import catalogue, find
 from gatework.errors import BackendError, EquationError, UsageError
+from gatework.graph.build import from_json
 from gatework.kernels import Reference
 from gatework.kernels.cpu import engine, operator
 from valid_states import valid
@@ -113,6 +115,21 @@ def test_second_derivatives_are_those_of_finite_differences(cell, how):
     assert gradgradcheck(lambda *given: how(graph, *given), inputs, raise_exception=True)
 
 
+@pytest.mark.parametrize("cell", ["gru", "lmu", "lru", "sru2"])
+def test_gradients_that_can_be_differentiated_are_those_that_cannot(cell):
+    """The second piece of a sequence begins with states that are functions of the weights, its other operands."""
+    module = gw.Recurrent(cell, H, H, backend="cpu", dtype=torch.float64)
+    x, direction = numbers(T, B, H, dtype=torch.float64).requires_grad_(), numbers(T, B, H, seed=2, dtype=torch.float64)
+
+    def found(create_graph):
+        first, states = module(x[:2])
+        second, _ = module(x[2:], states)
+        total = (torch.cat([first, second]) * direction).sum()
+        return torch.autograd.grad(total, [x, *module.parameters()], create_graph=create_graph)
+
+    assert_same(found(True), found(False), rtol=1e-11, atol=1e-12)  # float64, some hundred operations
+
+
 @pytest.mark.parametrize("cell", catalogue)
 def test_the_operator_and_the_way_around_its_bookkeeping_are_the_same(cell):
     graph, inputs = operands(cell)
@@ -142,6 +159,16 @@ def test_under_compile_a_layer_is_one_operator():
     assert_same(gradients(compiled, numbers(T, B, N)), gradients(module, numbers(T, B, N)))
     assert len(graphs) == 1
     assert graphs[0].count(torch.ops.gatework.run.default) + graphs[0].count(torch.ops.gatework.run) == 1
+
+
+@pytest.mark.parametrize("cell", ["gru", "lmu(theta=7.5)", "lru"])
+def test_a_layer_that_never_ran_is_compiled_in_one_piece(cell):
+    cell = find(cell)
+    fresh = replace(cell, graph=from_json(json.loads(cell.graph.record)))  # nothing is remembered of this graph
+    module = gw.Recurrent(fresh, H, H)
+    compiled = torch.compile(module, backend="eager", fullgraph=True)
+    x = numbers(T, B, H)
+    torch.testing.assert_close(compiled(x)[0], module(x)[0], rtol=0, atol=0)
 
 
 def test_under_compile_gradients_are_traced_too():

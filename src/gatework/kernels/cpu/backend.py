@@ -30,7 +30,8 @@ class Cpu:
         """Why the back-end cannot run this graph; empty where it can."""
         why = host.refusal() or _refusal(graph)
         if not why:
-            _ = graph.parts.core.record  # they are there by the time that a compiler traces `run`
+            core = graph.parts.core
+            _ = core.record, core.parameters  # they are there by the time that a compiler traces `run`
         return why
 
     def unfit(self, x: Tensor) -> str:

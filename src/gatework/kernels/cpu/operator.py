@@ -239,9 +239,12 @@ def _through_reference(
 ) -> Gradients:
     """The same gradients from the reference: with a graph of their own where second derivatives may be asked for."""
     further = torch.is_grad_enabled()
-    by_key = {one.key: weight for one, weight in zip(cell.graph.parameters, weights, strict=True)}
-    x, *others = inputs
     with torch.enable_grad():
+        # Of one operand another may be a function, as states are of the weights that made them. Each stands for itself
+        # here, so that no gradient goes on through another operand: that is for whoever made the operand.
+        inputs, states, weights = ([one.view_as(one) for one in group] for group in (inputs, states, weights))
+        by_key = {one.key: weight for one, weight in zip(cell.graph.parameters, weights, strict=True)}
+        x, *others = inputs
         results, last = Reference().trajectory(cell.graph, by_key, x, tuple(states), others)
     pairs = [(y, d) for y, d in zip((*results, *last), d_results, strict=True) if d is not None and y.requires_grad]
     every = [*inputs, *states, *weights]
