@@ -92,7 +92,7 @@ class Graph:
         pairs = {name: name.removesuffix(BELOW) for name in self.inputs[1:] if name.endswith(BELOW)}
         return {name: state for name, state in pairs.items() if state in self.states}
 
-    @cached_property
+    @property
     def results(self) -> tuple[str, ...]:
         """The states that are results at every step: the first, and those that are shown."""
         return (self.states[0], *self.shown)

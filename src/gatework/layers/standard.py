@@ -68,7 +68,8 @@ class Standard(nn.Module):
 
 def _names(split: Split) -> dict[int, str]:
     """What the averages of a split's nodes are called."""
-    names, found = Names(()), dict[int, str]()
+    names = Names(())
+    found: dict[int, str] = {}
     for k, node in enumerate(split.nodes):
         if node.op in WHOLE:
             of = split.nodes[node.args[0]]
