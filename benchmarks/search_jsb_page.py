@@ -85,6 +85,7 @@ def page(task: Sequence[str], findings: Findings, found: Cell, rows: Sequence[Ro
             "|---|---:|---:|---:|---|",
             *(_pair(one) for one in pairs if found.name in (one.first, one.second)),
             "",
+            *_late(sound),
             "Published test losses, to check the set-up by: " + _published(errors),
             "",
         ]
@@ -126,6 +127,19 @@ def _found(found: Cell, findings: Findings) -> list[str]:
         "```python",
         source([found], "Found on JSB Chorales.").rstrip(),
         "```",
+    ]
+
+
+def _late(rows: Sequence[Row]) -> list[str]:
+    """Which cells were best at the end of their training, so that a longer one may help them."""
+    last = max(max(one.epochs) for one in rows)
+    late = [one.cell.name for one in rows if np.median(one.epochs) > 0.9 * last]
+    if not late:
+        return []
+    return [
+        f"{', '.join(late)}: best in the last tenth of the epochs. What is compared is what so many epochs give, and "
+        "longer trainings, or other settings for one cell, may order them anew.",
+        "",
     ]
 
 

@@ -38,7 +38,8 @@ def run(tmp_path_factory):
 
 def test_a_person_sees_what_is_trained_and_what_is_best(run):
     _, seen = run
-    assert "sunspots: 309 rows, one 1 year apart" in seen
+    assert "sunspots: 3 new cells, changed from rnn" in seen
+    assert "sunspots: 309 rows, one 1 year apart" in seen  # the study says so
     assert re.search(r"new_1 of 3, round 1/\d, epoch \d/\d", seen)
     assert re.search(r"best in validation: rnn 0\.\d+", seen)
     assert re.search(r"(rnn|found_1) seed [12]", seen)  # then the study
@@ -113,4 +114,5 @@ def test_ctrl_c_says_that_the_same_command_goes_on(tmp_path, monkeypatch, capfd)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("gatework.study.search.fit", pressed)
     assert status([*ARGUMENTS]) == 130
-    assert capfd.readouterr().err == "gatework: Interrupted: the same command goes on where it stopped.\n"
+    sentence = capfd.readouterr().err.strip()
+    assert sentence == "gatework: Interrupted: the same command goes on where it stopped."

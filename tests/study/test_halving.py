@@ -65,11 +65,9 @@ def test_no_cell_is_tried_twice_and_none_that_it_starts_with():
 def test_later_generations_are_made_from_the_best():
     found = run(Judge(), candidates=27)
     assert any(one.parent.startswith("new_") for one in found.candidates)
-    middling = {one.name for one in found.candidates[:GENERATION] if one.rounds == 1}
     few = sorted(found.candidates[:GENERATION], key=lambda one: one.order)[: halving.PARENTS]
     parents = {one.parent for one in found.candidates[GENERATION : 2 * GENERATION]}
     assert parents <= {"gru", "mgu", *(one.name for one in few)}
-    assert middling
 
 
 def test_the_same_errors_give_the_same_search():

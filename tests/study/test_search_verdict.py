@@ -40,8 +40,8 @@ def test_nothing_better(outcome, end):
 
 def test_better_than_one_of_two():
     said = say(ERRORS, pair("gru", "found_1", "undecided"), pair("found_1", "lstm", "first"))
-    assert said.startswith("The search found nothing better than gru: ")
-    assert said.endswith("which may be chance; found_1 is better than lstm.")
+    assert said.startswith("The search found a cell that is better than lstm, but not than gru: found_1 errs by 9 ")
+    assert said.endswith("where gru errs by 10, which may be chance.")
 
 
 def test_one_seed_says_nothing():

@@ -54,11 +54,10 @@ class SearchProgress(Watch):
             self._study.__exit__(kind, error, trace)
 
     def prepared(self, plan: Plan, options: SearchOptions, known: int) -> None:
-        """Say what the data is, and draw the line."""
+        """Say what is done, and draw the line."""
         if self._silent:
             return
-        series = plan.problem.series
-        about = f"{series.name}: {len(series.y)} rows, one {series.step.name} apart, target {series.target}"
+        about = f"{plan.problem.series.name}: {options.candidates} new cells, changed from {', '.join(options.start)}"
         self._console.print(about, highlight=False, markup=False)
         if known:
             self._console.print(f"  {known} trainings were finished before: going on", highlight=False)

@@ -69,7 +69,8 @@ def funnel(record: Mapping[str, Any]) -> str:
     """
     steps = [f"{n} for {one['epochs']}" for n, one in zip(record["funnel"], record["rounds"], strict=True)]
     first, *rest = steps
-    trained = ", ".join([f"{first.replace(' for ', ' trained for ')} epochs", *rest])
+    unit = "epoch" if record["rounds"][0]["epochs"] == 1 else "epochs"
+    trained = ", ".join([f"{first.replace(' for ', ' trained for ')} {unit}", *rest])
     refused = record["refused"]
     why = ", ".join(f"{reason} {n}" for reason, n in refused.items())
     draws = f"{sum(refused.values())} draws refused ({why})" if refused else "no draw refused"

@@ -43,8 +43,9 @@ def search_verdict(
         )
     rival = others[0]
     head = f"The search found nothing better than {_list(others, 'or')}"
-    tail = f"; {best} is better than {_list(better)}" if better else ""
-    return f"{head}: {_beside(best, rival, outcomes[rival], errors, unit, pairs)}{tail}."
+    if better:
+        head = f"The search found a cell that is better than {_list(better)}, but not than {_list(others, 'or')}"
+    return f"{head}: {_beside(best, rival, outcomes[rival], errors, unit, pairs)}."
 
 
 def _beside(
