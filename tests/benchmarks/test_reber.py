@@ -6,7 +6,7 @@ from random import Random
 
 import reber
 import torch
-from reber import SYMBOLS, Strings, embedded, page, settings, train, width
+from reber import SYMBOLS, VALIDATION, Strings, embedded, page, rate, settings, train, width
 from trials import Network
 
 FROM_CROSSING = "(?:XT*VP)*(?:S|XT*VV)"
@@ -34,14 +34,14 @@ def test_the_strings_are_of_the_grammar():
 def test_what_may_follow_is_what_follows_in_the_grammar():
     """Over many strings, after the same beginning come all the symbols that may follow it, and no others."""
     seen, told = {}, {}
-    for steps in strings(20_000):
+    for steps in strings(6000):
         text = word(steps)
         for t in range(min(6, len(steps) - 1)):
             seen.setdefault(text[: t + 1], set()).add(text[t + 1])
             told.setdefault(text[: t + 1], set()).add(frozenset(steps[t][1]))
-    counts = Counter(text[: t + 1] for text in map(word, strings(20_000)) for t in range(min(6, len(text) - 1)))
-    often = [begin for begin in seen if counts[begin] > 50]
-    assert len(often) > 30
+    counts = Counter(text[: t + 1] for text in map(word, strings(6000)) for t in range(min(6, len(text) - 1)))
+    often = [begin for begin in seen if counts[begin] > 60]
+    assert len(often) > 20
     for begin in often:
         assert told[begin] == {frozenset(seen[begin])}, begin
 
@@ -80,9 +80,6 @@ def test_learnt_asks_for_the_remembered_symbol_too():
     held = Strings(given)
     assert held.learnt(Oracle(given, forgets=False)) == 1
     assert held.learnt(Oracle(given, forgets=True)) == 0
-    half = Oracle(given, forgets=True)
-    half.given = [*given[:32], *given[:32]]
-    assert Strings(given[:32]).learnt(Oracle(given[:32], forgets=False)) == 1
 
 
 def test_one_wrong_step_spoils_one_string():
@@ -112,9 +109,9 @@ def test_training_stops_when_enough_is_read(monkeypatch):
     assert result["parameters"] == Network("gru", 7, 3, 7).count()
 
 
-def made(cell, rate, seed, strings):
+def made(cell, speed, seed, strings):
     return {
-        "settings": settings(cell, rate, seed),
+        "settings": settings(cell, speed, seed),
         "result": {
             "parameters": 800,
             "strings": strings,
@@ -129,12 +126,21 @@ def made(cell, rate, seed, strings):
 
 
 def test_the_page_counts_who_solves_it():
-    records = [made("gru", rate, seed, 400) for rate in reber.RATES for seed in reber.VALIDATION]
+    needed = {1e-2: 2000, 2e-2: 800, 4e-2: 1200}
+    records = [made(cell, one, seed, needed[one]) for cell in reber.CELLS for one in needed for seed in VALIDATION]
     for seed in range(3):
-        records += [made("lstm", reber.RATE, seed, 1200 + 400 * seed), made("rnn", reber.RATE, seed, reber.MOST)]
-        records += [made("mgu", reber.RATE, seed, 400 if seed else reber.MOST)]
+        records += [made("lstm", 2e-2, seed, 1200 + 400 * seed), made("rnn", 2e-2, seed, reber.MOST)]
+        records += [made("mgu", 2e-2, seed, 400 if seed else reber.MOST), made("rnn", 4e-2, seed, 400)]
     text = " ".join(page(records, 3).split())
     assert "Solved from every seed by `lstm`; from some by `mgu`; from none by `rnn`." in text
-    assert "| `lstm` | 10 | 800 | 3 of 3 | 1,600 (1,200 to 2,000) | 100.0 % | 1.00 | – |" in text
+    assert "| `lstm` | 10 | 800 | 0.02 | 3 of 3 | 1,600 (1,200 to 2,000) | 100.0 % | 1.00 | – |" in text
     assert "| 0 of 3 | – | 50.0 % | 1.00 | 0 % after 200,000 strings |" in text
-    assert "0.01: 800, 0.02: 800, 0.04: 800" in text
+
+
+def test_a_cell_goes_on_with_its_best_rate():
+    records = [
+        made("gru", one, seed, strings)
+        for one, strings in ((1e-2, 800), (2e-2, 400), (4e-2, 400))
+        for seed in VALIDATION
+    ]
+    assert rate(records, "gru") == 2e-2
