@@ -28,7 +28,6 @@ from trials import (
     grouped,
     listed,
     provenance,
-    spread,
     table,
     under,
 )
@@ -293,13 +292,13 @@ def part(task: Task, records: Sequence[Record], seeds: int) -> list[str | list[s
         f"""At most {task.steps:,} steps of {task.batch} sequences, a rate of {task.rate:g}. It was chosen by these
         losses: {choice}.""",
         table(
-            ("cell", "weights", "solved", "steps, median", "loss", "right", "ms a step"),
+            ("cell", "weights", "solved", "steps, median", "loss, seed by seed", "right", "ms a step"),
             [_row(cell, found[cell], solved[cell]) for cell in best_first],
         ),
         f"""Solved from every seed by {listed(always)}; from some by {listed(some)}. Not solved, but from every seed
         below {100 * task.some:.0f} % of the baseline's loss: {listed(remember)}. No memory shown, in these steps:
         {listed([cell for cell in never if cell not in remember])}."""
-        + (f" Training broke off with numbers that are not finite: {listed(broken)}." if broken else ""),
+        + (f" Training broke off from a seed, with numbers that are not finite: {listed(broken)}." if broken else ""),
     ]
 
 
@@ -326,7 +325,7 @@ def _row(cell: str, trials: Sequence[Record], solved: Sequence[int]) -> tuple[st
         f"{results[0]['parameters']:,}",
         f"{len(solved)} of {len(trials)}",
         f"{median(solved):,.0f}" if solved else "–",
-        spread([_loss(one) for one in trials], 4),
+        " / ".join(f"{one['loss']:.4f}" if one["finite"] else "broke off" for one in results),
         f"{mean(one['correct'] for one in results):.3f}",
         f"{1e3 * mean(one['seconds'] / one['steps'] for one in results):.1f}",
     )

@@ -84,7 +84,7 @@ class Strings:
         return float(((worst > best) | padding).all(0).float().mean())
 
 
-CELLS = ("rnn", "irnn", "lstm", "lstm_1997", "lstm_peephole", "gru", "gru_reset_before", "mgu", "ugrnn", "mingru")
+CELLS = ("rnn", "irnn", "lstm", "lstm_1997", "lstm_peephole", "gru", "gru_reset_before", "mgu", "ugrnn")
 BUDGET, BATCH, CLIP, CHECK, STRINGS, MOST = 800, 4, 1.0, 100, 256, 20_000
 RATES, VALIDATION = (1e-2, 2e-2, 4e-2), (1000, 1001)
 """Every cell is tried with all rates, from seeds that are not shown otherwise, and goes on with its best."""

@@ -102,8 +102,10 @@ class Store:
 
 
 def under(records: Sequence[Record], settings: Iterable[Mapping[str, Any]]) -> list[Record]:
-    """Those of the records that were made under one of these settings, in the order of the settings."""
-    return [one for asked in settings for one in records if one["settings"] == dict(asked)]
+    """Those of the records that were made under these settings, in the order of the settings, one for each."""
+    made = {json.dumps(one["settings"], sort_keys=True): one for one in reversed(records)}
+    keys = [json.dumps(dict(asked), sort_keys=True) for asked in settings]
+    return [made[key] for key in keys if key in made]
 
 
 def grouped(records: Iterable[Record], key: str = "cell") -> dict[Any, list[Record]]:

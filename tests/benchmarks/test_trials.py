@@ -30,7 +30,7 @@ def test_a_broken_line_is_trained_again(tmp_path):
 def test_only_what_was_asked_for_is_shown():
     records = [{"settings": {"cell": cell, "seed": seed}} for cell in ("gru", "lstm") for seed in (1, 0, 7)]
     asked = [{"cell": cell, "seed": seed} for cell in ("lstm", "gru", "mgu") for seed in (0, 1)]
-    found = grouped(under(records, asked))
+    found = grouped(under([*records, *records], asked))  # a trial that was run twice counts once
     assert list(found) == ["lstm", "gru"]
     assert [one["settings"]["seed"] for one in found["gru"]] == [0, 1]
 
