@@ -296,8 +296,8 @@ def part(task: Task, records: Sequence[Record], seeds: int) -> list[str | list[s
             [_row(cell, found[cell], solved[cell]) for cell in best_first],
         ),
         f"""Solved from every seed by {listed(always)}; from some by {listed(some)}. Not solved, but from every seed
-        below {100 * task.some:.0f} % of the baseline's loss: {listed(remember)}. No memory shown, from one seed at least:
-        {listed([cell for cell in never if cell not in remember])}."""
+        below {100 * task.some:.0f} % of the baseline's loss: {listed(remember)}. No memory shown,
+        from one seed at least: {listed([cell for cell in never if cell not in remember])}."""
         + (f" Training broke off from a seed, with numbers that are not finite: {listed(broken)}." if broken else ""),
     ]
 
