@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check format browser coverage results guide bench clean
+.PHONY: demo test check format browser coverage results experiments guide bench clean
 
 demo: $(VENV)/installed ## study all cells on a bundled series; leaves demo/report.html
 	$(BIN)/gatework compare sunspots --window 24 --out demo \
@@ -34,6 +34,11 @@ coverage: $(VENV)/installed ## run the tests and say which lines they reach
 
 results: $(VENV)/installed ## measure the tables of docs/results (needs GATEWORK_DATA; about an hour)
 	$(BIN)/python benchmarks/forecasting.py
+
+experiments: $(VENV)/installed ## the tasks of the literature, cell by cell (needs GATEWORK_DATA; about an hour)
+	$(BIN)/python benchmarks/mnist_rows.py
+	$(BIN)/python benchmarks/memory_tasks.py
+	$(BIN)/python benchmarks/reber.py
 
 guide: $(VENV)/installed ## time the classic guide's model beside plain torch (needs GATEWORK_DATA)
 	$(BIN)/python benchmarks/guide.py
