@@ -82,6 +82,11 @@ def test_the_page_on_cells_is_a_program(tmp_path, monkeypatch):
     assert find("./leaky.py:leaky(rate=0.5)").name == "leaky(rate=0.5)"
 
 
+def test_the_page_on_what_goes_around_a_cell_is_a_program():
+    for _, code in blocks(ROOT / "docs" / "how" / "around.md", "python"):
+        exec(code, {})  # noqa: S102 (the documents are ours)
+
+
 def test_the_page_on_attention_is_a_program_that_learns():
     """Its code runs in one piece, answers most of what it is asked, and has looked where the answer was."""
     known = {}
