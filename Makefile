@@ -13,8 +13,8 @@ demo: $(VENV)/installed ## study all cells on a bundled series; leaves demo/repo
 	$(BIN)/gatework compare sunspots --window 24 --out demo \
 	  --cells rnn,rnn_relu,gru,gru_reset_before,lstm,cifg,mgu
 
-test: $(VENV)/installed check browser ## check everything, then run the tests
-	$(BIN)/python -m pytest
+test: $(VENV)/installed check browser ## check everything, then run the tests, up to four at a time
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 check: $(VENV)/installed ## lint, format, types, and which room may import which
 	$(BIN)/ruff check
