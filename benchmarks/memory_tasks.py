@@ -154,7 +154,7 @@ TASKS = {
         solved=math.log(LETTERS) / 120,
         some=0.98,
         batch=20,
-        steps=8000,
+        steps=2000,
         rate=1e-2,
     ),
 }

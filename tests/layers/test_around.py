@@ -273,3 +273,61 @@ def test_every_cell_takes_lengths_and_resets():
         output, _ = made(random(T, B, H), lengths=LENGTHS, resets=RESETS)
         assert output.isfinite().all(), name
         assert not output[3:, 1].any(), name
+
+
+@pytest.mark.parametrize("options", [{}, {"zoneout": 0.2}, {"layer_norm": "each"}], ids=str)
+def test_a_reset_where_a_sequence_has_ended_is_none(options):
+    torch.manual_seed(0)
+    layer = Recurrent("gru", 3, 4, bidirectional=True, dtype=torch.float64, **options).eval()
+    x, states = torch.randn(5, 2, 3, dtype=torch.float64), [(torch.ones(2, 4, dtype=torch.float64),)] * 2
+    resets = torch.zeros(5, 2)
+    expected = layer(x, states, lengths=[4, 2], resets=resets)[0]
+    resets[4, 0] = resets[2, 1] = 1
+    torch.testing.assert_close(layer(x, states, lengths=[4, 2], resets=resets)[0], expected, rtol=0, atol=0)
+    alone = layer(x[:4, :1], [(one[0][:1],) for one in states])[0]
+    torch.testing.assert_close(expected[:4, :1], alone, rtol=1e-12, atol=1e-12)
+
+
+def test_the_first_state_that_matrices_multiply_is_dropped():
+    torch.manual_seed(0)
+    layer, x = Recurrent("grid_lstm", 3, 64, recurrent_dropout=0.5), torch.randn(5, 2, 3)
+    assert not torch.equal(layer(x)[0], layer(x)[0])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"lengths": "ab"}, "The lengths are 2 whole numbers"),
+        ({"lengths": [None, 2]}, "The lengths are 2 whole numbers"),
+        ({"lengths": [True, True]}, "The lengths are 2 whole numbers"),
+        ({"resets": "no"}, r"The resets have no numbers: true or false for each of \(5, 2\)"),
+        ({"resets": torch.zeros(5)}, r"The resets have the shape \(5,\): true or false for each of \(5, 2\)"),
+        ({"states": [(None,)]}, "The states are 1 tuples"),
+        ({"states": iter(())}, "The states are 1 tuples"),
+    ],
+)
+def test_what_a_call_is_given_wrongly_is_told(given, words):
+    with pytest.raises(UsageError, match=words):
+        Recurrent("gru", 3, 4)(torch.zeros(5, 2, 3), **given)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"num_layers": 1.5}, "The number of layers is a whole number from 1 on, not 1.5"),
+        ({"dropout": "a"}, "Dropout is a probability from 0 to below 1, not a"),
+        ({"zoneout": "h"}, "A probability is a number, or one for each name, not 'h'"),
+        ({"zoneout": {"h": None}}, "A probability is a number, or one for each name"),
+        ({"proj_size": True}, "A projection has 1 to 3 entries"),
+    ],
+)
+def test_wrong_options_are_told(options, words):
+    with pytest.raises(UsageError, match=words):
+        Recurrent("gru", 3, 4, **options)
+
+
+def test_resets_may_be_lists():
+    x = torch.randn(3, 2, 3)
+    layer = Recurrent("gru", 3, 4)
+    given = [[0, 0], [1, 0], [0, 1]]
+    torch.testing.assert_close(layer(x, resets=given)[0], layer(x, resets=torch.tensor(given))[0])

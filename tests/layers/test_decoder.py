@@ -240,3 +240,22 @@ def test_what_does_not_fit_is_refused():
             made(wrong, state)
     with pytest.raises(UsageError, match=r"The input of a step has shape .* it must be \(3, 3\)"):
         made.step(torch.zeros(B, N + 1), state)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda: decoder("dot", summary_size=-1), "What a summary makes is told where it has entries"),
+        (lambda: decoder("bahdanau", summary_states=["h"]), "What a summary makes is told where it has entries"),
+        (lambda: decoder("bahdanau", summary_size=2, summary_states="h"), r"is a list of names, as in \['h'\]"),
+        (lambda: decoder("general", attention_size=5), "The score 'general' has no sum of its own"),
+        (lambda: decoder("bahdanau").begin([1]), "The memory is a list: it must be a tensor"),
+        (lambda: decoder("bahdanau").begin(random(S, B, M), [0, 2, 2]), "from 1 to 7, the steps of the memory"),
+        (lambda: decoder("bahdanau").begin(random(S, B, M), states=[(None,)]), "The states are those of 1 layers"),
+        (lambda: decoder("bahdanau")(random(T, B, N), None), "The state is a NoneType: it must be what begin"),
+        (lambda: decoder("bahdanau").step(None, None), "The input is a NoneType: it must be a tensor"),
+    ],
+)
+def test_wrong_kinds_are_told_in_words(wrong, words):
+    with pytest.raises(UsageError, match=words):
+        wrong()

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from papers import kalchbrenner_2015, yao_2015
 
 from gatework.cells import catalogue, find
 from gatework.errors import EquationError, UsageError
-from gatework.graph import U, W, b, cell, sigmoid, tanh
+from gatework.graph import U, W, b, cell, sigmoid, standard, tanh
 from gatework.graph.around import ground
 from gatework.layers import ConvRecurrent, Recurrent
 from gatework.tasks.forecaster import Forecaster, count
+from papers import kalchbrenner_2015, yao_2015
 
 T, B, N, H, L = 5, 3, 4, 6, 3
 CLOSE = {"rtol": 1e-11, "atol": 1e-12}
@@ -149,9 +149,47 @@ def test_layers_of_other_widths_do_not_fit():
         Recurrent("depth_gated_lstm", N, (6, 5))
 
 
-def test_pictures_have_no_layer_below():
-    with pytest.raises(UsageError, match="cannot be convolutional: it reads further inputs"):
-        ConvRecurrent("depth_gated_lstm", 1, 2, 3)
+def test_one_layer_of_pictures_does_without_the_layer_below():
+    torch.manual_seed(0)
+    layer = ConvRecurrent("depth_gated_lstm", 1, 2, 3)
+    plain = ConvRecurrent("lstm_peephole", 1, 2, 3)
+    plain.load_state_dict(layer.state_dict())
+    x = torch.randn(T, B, 1, 5, 5)
+    torch.testing.assert_close(layer(x)[0], plain(x)[0])
+    with pytest.raises(UsageError, match="cannot be convolutional: it reads a state of the layer below, which one"):
+        ConvRecurrent("depth_gated_lstm", 1, 2, 3, num_layers=2)
+
+
+def test_a_state_below_that_there_is_not_is_told():
+    def wrong(x, h, *, c_below):
+        return tanh(W.h @ x + U.h @ h + c_below)
+
+    with pytest.raises(
+        EquationError, match="c_below is a state of the layer below, and there is no state c: there is h"
+    ):
+        cell(wrong)
+
+
+def test_what_is_projected_is_not_read_entry_by_entry_from_below():
+    @cell
+    def reads_h(x, h, c, *, h_below):
+        c = sigmoid(W.f @ x + U.f @ h) * c + h_below
+        return tanh(c) + 0.1 * h, c
+
+    assert Recurrent(reads_h, N, (H, H))(torch.zeros(T, B, N))[0].shape == (T, B, H)
+    with pytest.raises(UsageError, match="takes no proj_size: it reads h of the layer below, entry by entry"):
+        Recurrent(reads_h, N, (H, H), proj_size=2)
+
+
+def test_batch_norm_of_the_layer_below_is_nothing_in_the_first_layer():
+    @cell
+    def normal(x, h, c, *, c_below):
+        c = sigmoid(W.f @ x + U.f @ h + b.f) * c + tanh(W.g @ x) + standard(W.q @ c_below)
+        return tanh(c), c
+
+    layer = Recurrent(normal, N, (H, H), dtype=torch.float64)
+    assert layer.layer(0).standard is None
+    assert layer(random(T, B, N))[0].isfinite().all()
 
 
 def test_states_that_nothing_reads_stand_first():

@@ -1,5 +1,7 @@
 """Batch norm of what comes from the input: against torch's own, in training and after it."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -167,3 +169,26 @@ def test_of_a_state_or_of_no_input_there_is_no_such_mean():
         cell(of_a_state)
     with pytest.raises(EquationError, match=r"standard\(…\) is taken of something that reads the input"):
         cell(of_a_weight)
+
+
+@pytest.mark.parametrize(("B", "lengths"), [(0, []), (1, [1])])
+def test_fewer_than_two_rows_teach_nothing_with_lengths_and_without(B, lengths):
+    x = random(T if B != 1 else 1, B, N)
+    found = []
+    for asked in (None, torch.tensor(lengths, dtype=torch.long)):
+        layer = made("ligru", "cpu")
+        found.append(layer(x, lengths=asked)[0])
+        assert layer.layer(0).standard.mean_z.eq(0).all()
+        assert layer.layer(0).standard.variance_n.eq(1).all()
+    torch.testing.assert_close(*found, **CLOSE)
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=str)
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_autocast_leaves_the_averages_in_the_type_of_the_weights(lengths, kind):
+    layer, x = made("ligru", "cpu").float(), (random(T, B, N).float() * 100 + 300).to(kind)
+    expected = copy.deepcopy(layer)(x.float(), lengths=lengths)[0]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = layer(x, lengths=lengths)[0]
+    assert output.dtype == torch.float32
+    torch.testing.assert_close(output, expected, rtol=0, atol=0)

@@ -78,8 +78,7 @@ def recurrent_dropout(graph: Graph, names: Iterable[str]) -> Graph:
         known = ", ".join(dict.fromkeys([*graph.states, *graph.equations]))
         raise EquationError(f"recurrent dropout is for one of {known}, not for {', '.join(unknown)}")
 
-    multiplied = {graph.nodes[node.args[1]].name for node in graph.nodes if node.op is Op.MATMUL}
-    plain = [name for name in masks if name in graph.states and name not in multiplied]
+    plain = [name for name in masks if name in graph.states and name not in multiplied(graph)]
     if plain:
         raise EquationError(f"recurrent dropout of {', '.join(plain)}: no matrix multiplies it; name another value")
 
@@ -93,6 +92,13 @@ def recurrent_dropout(graph: Graph, names: Iterable[str]) -> Graph:
         return one
 
     return _rebuilt(graph, _written(graph, change), masks.values())
+
+
+def multiplied(graph: Graph) -> tuple[str, ...]:
+    """The states that some matrix multiplies."""
+    vectors = [graph.nodes[node.args[1]] for node in graph.nodes if node.op is Op.MATMUL]
+    found = {vector.name for vector in vectors if vector.op is Op.STATE}
+    return tuple(state for state in graph.states if state in found)
 
 
 def layer_norm(cell: Cell, *, joint: bool = True) -> Cell:
@@ -148,7 +154,9 @@ def ground(cell: Cell) -> Cell:
 _ZERO_BY_ONE = frozenset({Op.MULTIPLY, Op.MATMUL})
 """Operations that give zero where one operand is zero and the others are finite."""
 
-_ZERO_BY_ALL = frozenset({Op.ADD, Op.SUBTRACT, Op.NEGATE, Op.TANH, Op.RELU, Op.ABS, Op.SQRT, Op.MAXIMUM, Op.MINIMUM})
+_ZERO_BY_ALL = frozenset(
+    {Op.ADD, Op.SUBTRACT, Op.NEGATE, Op.TANH, Op.RELU, Op.ABS, Op.SQRT, Op.MAXIMUM, Op.MINIMUM, Op.STANDARD}
+)
 """Operations that give zero where all operands are zero."""
 
 _SQUASHING = frozenset({Op.TANH, Op.SIGMOID, Op.RELU, Op.SOFTPLUS})

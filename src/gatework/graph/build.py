@@ -14,7 +14,7 @@ from typing import Any
 
 from gatework.errors import EquationError
 from gatework.graph.expression import Equation, Expression
-from gatework.graph.graph import Graph, Node, Shape
+from gatework.graph.graph import BELOW, Graph, Node, Shape
 from gatework.graph.ops import ARITY, LANGUAGE, LEAVES, WHOLE, Op
 from gatework.graph.shapes import ShapeMismatchError, Untyped, infer
 
@@ -59,7 +59,7 @@ def build(
         return _where(expressions[k], place)
 
     targets = [position[_key(output)] for output in outputs]
-    _check_inputs(untyped, inputs, place)
+    _check_inputs(untyped, inputs, states, place)
     shapes = _checked(untyped, tuple(states), targets, where, place, inputs, square=square)
     nodes = tuple(
         Node(node.op, node.args, node.name, expression.value, shape, _line(expression.equation))
@@ -203,7 +203,13 @@ def _check_states(nodes: Sequence[Untyped], states: tuple[str, ...], outputs: Se
             raise EquationError(f"{place}: state {state} is never read")
 
 
-def _check_inputs(nodes: Sequence[Untyped], inputs: Sequence[str], place: str) -> None:
+def _check_inputs(nodes: Sequence[Untyped], inputs: Sequence[str], states: Sequence[str], place: str) -> None:
+    for name in inputs[1:]:
+        if name.endswith(BELOW) and name.removesuffix(BELOW) not in states:
+            raise EquationError(
+                f"{place}: {name} is a state of the layer below, and there is no state {name.removesuffix(BELOW)}: "
+                f"there is {' and '.join(states)}"
+            )
     read = {node.name for node in nodes if node.op is Op.INPUT}
     for k, name in enumerate(inputs):
         if name not in read:

@@ -35,6 +35,9 @@ class Backend(Protocol):
     def refusal(self, graph: Graph) -> str:
         """Why it cannot run this graph; empty where it can."""
 
+    def ready(self, graph: Graph) -> None:
+        """Have at hand what running this graph asks of it, before anything traces that."""
+
     def unfit(self, x: Tensor) -> str:
         """Why it cannot run on this tensor's device, or with its type; empty where it can."""
 
@@ -58,6 +61,11 @@ class Choice:
     """The back-ends that may run a cell, the best first. One alone was asked for by name."""
 
     backends: tuple[Backend, ...]
+
+    def ready(self, graph: Graph) -> None:
+        """Have at hand what running this graph asks of it, before anything traces that."""
+        for backend in self.backends:
+            backend.ready(graph)
 
     def pick(self, x: Tensor) -> Backend:
         """The back-end for a tensor's device and type. Raises `BackendError` where the one asked for cannot run."""
@@ -94,11 +102,17 @@ class Choice:
         Under autocast it is computed in the type of its weights, where that is no less than float32.
         """
         kind = next((one.dtype for one in parameters.values()), x.dtype)
-        if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and kind in (torch.float32, torch.float64):
+        if autocast_is_left(x, kind):
             with torch.autocast("cpu", enabled=False):
                 begin, more = tuple(one.to(kind) for one in states), [one.to(kind) for one in others]
                 return self.trajectory(graph, parameters, x.to(kind), begin, more)
         return self.pick(x).trajectory(graph, parameters, x, states, others)
+
+
+def autocast_is_left(x: Tensor, kind: torch.dtype) -> bool:
+    """Whether autocast is at work here, and weights of this type are computed with as they are."""
+    exact = kind in (torch.float32, torch.float64)
+    return exact and x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
 
 
 def choose(backend: str, graph: Graph) -> Choice:

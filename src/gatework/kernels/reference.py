@@ -57,6 +57,9 @@ class Reference:
         whole = next((node.op for node in graph.nodes if node.op in WHOLE), "")
         return f"{whole}(…) is taken over all time steps, which is done by a layer" if whole else ""
 
+    def ready(self, graph: Graph) -> None:
+        """Nothing has to be at hand."""
+
     def unfit(self, x: Tensor) -> str:
         """Why it cannot run on this tensor's device, or with its type; empty, for it always can."""
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -41,14 +42,8 @@ class Around:
 
     def graph(self, graph: Graph, *, training: bool, ending: bool, resetting: bool, initial: bool) -> Graph:
         """A cell's graph with what is asked around it; `ending` sequences have lengths. Raises `EquationError`."""
-        if training and self.dropout:
-            graph = recurrent_dropout(graph, self.dropout)
-        if self.zoneout:
-            graph = zoneout(graph, self.zoneout)
-        # After these, which read states: what they read begins anew as well.
-        if resetting:
-            graph = kept(graph, initial=initial)
-        return valid(graph) if ending else graph
+        dropped = tuple(self.dropout) if training else ()
+        return _graph(graph, tuple(self.zoneout), dropped, ending=ending, resetting=resetting, initial=initial)
 
     def masks(
         self, names: tuple[str, ...], x: Tensor, H: int, *, training: bool, given: Mapping[str, Tensor]
@@ -76,6 +71,21 @@ class Around:
         if self.weight_dropout and key.startswith("U"):
             weight = torch.nn.functional.dropout(weight, self.weight_dropout)
         return weight
+
+
+@functools.lru_cache(maxsize=1024)
+def _graph(
+    graph: Graph, zoned: tuple[str, ...], dropped: tuple[str, ...], *, ending: bool, resetting: bool, initial: bool
+) -> Graph:
+    """The graph for what is asked, the same one for all layers that ask for it."""
+    if dropped:
+        graph = recurrent_dropout(graph, dropped)
+    if zoned:
+        graph = zoneout(graph, zoned)
+    # After these, which read states: what they read begins anew as well.
+    if resetting:
+        graph = kept(graph, initial=initial)
+    return valid(graph) if ending else graph
 
 
 def coins(like: Tensor, shape: tuple[int, ...], keep: float) -> Tensor:

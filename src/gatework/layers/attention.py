@@ -59,11 +59,13 @@ class Attention(nn.Module, ABC):
 
         What is padded has to be finite. Raises `UsageError` where the shapes do not fit.
         """
+        if not isinstance(memory, Tensor):
+            raise UsageError(f"The memory is a {type(memory).__name__}: it must be a tensor.")
         if memory.dim() != 3 or memory.shape[2] != self.memory_size or memory.shape[0] == 0:
             raise UsageError(f"The memory has shape {tuple(memory.shape)}: it must be (S, B, {self.memory_size}).")
         S, B, _ = memory.shape
         values = memory.transpose(0, 1)
-        valid = None if lengths is None else lasting(lengths, S, B, memory.device).T.unsqueeze(1)
+        valid = None if lengths is None else lasting(lengths, S, B, memory.device, of="the memory").T.unsqueeze(1)
         return Memory(values, self.keys(values), valid)
 
     def attend(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
@@ -185,6 +187,8 @@ class LuongAttention(Attention):
                 f"The score {score!r} needs a query as long as a step of the memory, not {query_size} and "
                 f"{memory_size}: choose 'general' or 'concat'."
             )
+        if attention_size is not None and score != "concat":
+            raise UsageError(f"The score {score!r} has no sum of its own: attention_size is for 'concat'.")
         self.score = score
         self.additive = (
             BahdanauAttention(query_size, memory_size, attention_size, device=device, dtype=dtype)

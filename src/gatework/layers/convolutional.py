@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from gatework.cells import find
 from gatework.errors import UsageError
 from gatework.graph import Cell, Graph, Parameter
+from gatework.graph.around import ground
 from gatework.graph.ops import REDUCTIONS, WHOLE, Op
 from gatework.kernels.reference import evaluate
 from gatework.layers.recurrent import attribute
@@ -140,7 +141,8 @@ def _refuse(cell: Cell, inputs: int, hidden: int) -> None:
         )
         raise UsageError(f"{cell.name} cannot be convolutional: {why}, which has no meaning for pictures.")
     if len(cell.graph.inputs) > 1:
-        raise UsageError(f"{cell.name} cannot be convolutional: it reads further inputs.")
+        what = "a state of the layer below, which one layer does without" if cell.graph.below else "further inputs"
+        raise UsageError(f"{cell.name} cannot be convolutional: it reads {what}.")
     if cell.graph.square and inputs != hidden:
         raise UsageError(
             f"{cell.name} adds its input to its states: it needs as many input channels as hidden ones, "
@@ -192,6 +194,8 @@ class ConvRecurrent(nn.Module):
         if not widths or min(input_channels, *widths, *(image_size or (1,))) < 1 or num_layers not in (1, len(widths)):
             raise UsageError(f"{num_layers} layers were asked for, with {input_channels} and {widths} channels.")
         self.cell, self.axes, self.batch_first = find(cell), axes, batch_first
+        if len(widths) == 1:
+            self.cell = ground(self.cell)
         reads = (input_channels, *widths[:-1])
         size = tuple(image_size) if image_size else None
         self.layers = nn.ModuleList(

@@ -91,6 +91,10 @@ class AttentiveDecoder(nn.Module):
         self.before = attention == BAHDANAU
         if self.before and input_feeding:
             raise UsageError("Input feeding goes with a score of Luong's: here the context enters the cell already.")
+        if summary_size < 0 or (summary_states is not None and not summary_size):
+            raise UsageError(
+                f"What a summary makes is told where it has entries, not with summary_size={summary_size}."
+            )
         widths = tuple(hidden_size) if isinstance(hidden_size, Sequence) else (hidden_size,) * num_layers
         H = widths[-1] if widths else 0
         self.input_size, self.memory_size = input_size, memory_size
@@ -141,7 +145,7 @@ class AttentiveDecoder(nn.Module):
 
         Raises `UsageError` where the shapes do not fit.
         """
-        if self.batch_first and memory.dim() == 3:
+        if self.batch_first and isinstance(memory, Tensor) and memory.dim() == 3:
             memory = memory.transpose(0, 1)
         ready = self.attention.prepare(memory, lengths)
         if summary is not None and states is not None:
@@ -151,7 +155,9 @@ class AttentiveDecoder(nn.Module):
         B = memory.shape[1]
         usual = [self.recurrent.layer(k).begin(memory, B) for k in range(len(self.recurrent.layers))]
         begin = usual if states is None else [tuple(one) for one in states]
-        if [[one.shape for one in layer] for layer in begin] != [[one.shape for one in layer] for layer in usual]:
+        if not all(isinstance(one, Tensor) for layer in begin for one in layer) or [
+            [one.shape for one in layer] for layer in begin
+        ] != [[one.shape for one in layer] for layer in usual]:
             raise UsageError(
                 f"The states are those of {len(usual)} layers, ({', '.join(self.recurrent.cell.states)}) each, of "
                 f"{', '.join(map(str, self.recurrent.hidden_size))} units and {B} sequences."
@@ -165,7 +171,7 @@ class AttentiveDecoder(nn.Module):
         Returns the outputs, (T, B, output_size), the weights of the attention at every step, (T, B, S), and what the
         next step starts from. Raises `UsageError` where the shapes do not fit.
         """
-        B = len(state.memory.values)
+        B = _sequences(x, state)
         sequence = x.transpose(0, 1) if self.batch_first and x.dim() == 3 else x
         if x.dim() != 3 or tuple(sequence.shape[1:]) != (B, self.input_size) or not len(sequence):
             axes = f"{B}, T" if self.batch_first else f"T, {B}"
@@ -192,7 +198,7 @@ class AttentiveDecoder(nn.Module):
         `x` is (B, N). Returns the output, (B, output_size), the weights, (B, S), and what the next step starts from.
         Raises `UsageError` where the shapes do not fit.
         """
-        B = len(state.memory.values)
+        B = _sequences(x, state)
         if tuple(x.shape) != (B, self.input_size):
             raise UsageError(f"The input of a step has shape {tuple(x.shape)}: it must be ({B}, {self.input_size}).")
         return self._step(x, state)
@@ -229,8 +235,19 @@ class AttentiveDecoder(nn.Module):
         return found
 
 
+def _sequences(x: object, state: object) -> int:
+    """B, the number of sequences of what is given. Raises `UsageError` where that is something else."""
+    if not isinstance(x, Tensor):
+        raise UsageError(f"The input is a {type(x).__name__}: it must be a tensor.")
+    if not isinstance(state, Decoding):
+        raise UsageError(f"The state is a {type(state).__name__}: it must be what begin or the step before returned.")
+    return len(state.memory.values)
+
+
 def _made(cell: Cell, names: Sequence[str] | None) -> tuple[str, ...]:
     """The states that a summary makes, in the cell's order."""
+    if isinstance(names, str):
+        raise UsageError(f"summary_states is a list of names, as in [{names!r}], not {names!r}.")
     wanted = cell.states if names is None else tuple(names)
     unknown = [name for name in wanted if name not in cell.states]
     if unknown:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import cast
 
@@ -17,13 +17,13 @@ from torch.nn import functional as F
 from gatework.cells import find
 from gatework.errors import UsageError
 from gatework.graph import Cell, Graph, Parameter
-from gatework.graph.around import INITIAL, KEPT, VALID, ground
+from gatework.graph.around import INITIAL, KEPT, VALID, ground, multiplied
 from gatework.graph.around import layer_norm as normalised
 from gatework.graph.weights import Mask
 from gatework.kernels import Reference, choose
-from gatework.kernels.dispatch import Choice
+from gatework.kernels.dispatch import Choice, autocast_is_left
 from gatework.layers.around import Around, Rates
-from gatework.layers.lengths import lasting
+from gatework.layers.lengths import as_tensor, lasting
 from gatework.layers.projection import PROJECT, Projection
 from gatework.layers.standard import Standard
 
@@ -92,8 +92,7 @@ class RecurrentLayer(nn.Module):
         for state in cell.states if learn_initial else ():
             start = torch.zeros(hidden_size, device=device, dtype=dtype)
             self.register_parameter(_initial(state), nn.Parameter(start))
-        for training in (False, True):  # what is wrong with a name is told now
-            self._variant(_Asked(training=training))
+        self.prepare()
         self.reset_parameters()
 
     @property
@@ -135,8 +134,21 @@ class RecurrentLayer(nn.Module):
             return tuple(getattr(self, _initial(state)).expand(B, -1) for state in self.cell.states)
         return tuple(x.new_zeros(B, self.hidden_size) for _ in self.cell.states)
 
+    def prepare(self, shown: tuple[str, ...] = ()) -> None:
+        """Make the graphs for all that a call may ask, with states that are `shown`.
+
+        What is wrong with a name is told now, and what traces a call finds all that it asks for.
+        """
+        flags = (False, True)
+        for training, ending, resetting in itertools.product(flags, flags, flags):
+            graph, backend = self._variant(_Asked(training, ending, resetting, shown))
+            backend.ready(graph.whole.core)
+
     def _variant(self, asked: _Asked) -> tuple[Graph, Choice]:
-        """The graph for what is asked, and what runs it."""
+        """The graph for what is asked, and what runs it.
+
+        What runs it without lengths and resets runs it with these, which add arithmetic on states and no more.
+        """
         if asked not in self._variants:
             graph = self._around.graph(
                 self.cell.graph,
@@ -145,8 +157,10 @@ class RecurrentLayer(nn.Module):
                 resetting=asked.resetting,
                 initial=self._learns and asked.resetting,
             )
-            graph = replace(graph, shown=asked.shown)
-            self._variants[asked] = graph, choose(self._backend_name, graph.whole.core)
+            graph = replace(graph, shown=asked.shown) if asked.shown else graph
+            plain = _Asked(asked.training)
+            known = self._variants.get(plain)
+            self._variants[asked] = graph, known[1] if known else choose(self._backend_name, graph.whole.core)
         return self._variants[asked]
 
     def reset_parameters(self) -> None:
@@ -205,7 +219,17 @@ class RecurrentLayer(nn.Module):
         kept: Tensor | None = None,
         shown: tuple[str, ...] = (),
     ) -> tuple[tuple[Tensor, ...], States]:
-        """As `forward`, but with the states that are `shown` at every step, (T, B, H) each, beside the first."""
+        """As `forward`, but with the states that are `shown` at every step, (T, B, H) each, beside the first.
+
+        Under autocast it is computed in the type of its weights, batch norm and projection too.
+        """
+        first = self.first_weight()
+        if first is not None and autocast_is_left(x, first.dtype):
+            kind = first.dtype
+            masks = [None if one is None else one.to(kind) for one in (valid, kept)]
+            begin, more = tuple(one.to(kind) for one in states), [one.to(kind) for one in others]
+            with torch.autocast("cpu", enabled=False):
+                return self.trajectory(x.to(kind), begin, more, masks[0], masks[1], shown)
         graph, backend, weights, more = self._prepared(x, others, valid, kept, shown)
         results, last = backend.trajectory(graph, weights, x, states, more)
         if self._projection:
@@ -286,9 +310,14 @@ def _orthogonal(weight: Tensor, mask: Mask | None) -> None:
 
 def _by_name(rate: float | Rates, names: Sequence[str]) -> dict[str, float]:
     """Probabilities by name; one number is for all of these, and zero for none."""
-    if isinstance(rate, Mapping):
-        return {name: float(one) for name, one in rate.items() if one}
-    return dict.fromkeys(names, float(rate)) if rate else {}
+    rates = rate if isinstance(rate, Mapping) else dict.fromkeys(names, rate)
+    if not all(_is_number(one) for one in rates.values()):
+        raise UsageError(f"A probability is a number, or one for each name, not {rate!r}.")
+    return {name: float(one) for name, one in rates.items() if one}
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is not bool and isinstance(value, Real)
 
 
 def _check_tensor(x: object) -> None:
@@ -297,7 +326,7 @@ def _check_tensor(x: object) -> None:
 
 
 def _is_size(size: object) -> bool:
-    return isinstance(size, Integral) and int(size) > 0
+    return type(size) is not bool and isinstance(size, Integral) and int(size) > 0
 
 
 Runner = Callable[[int, Tensor, States], tuple[Tensor, States]]
@@ -376,8 +405,8 @@ class Recurrent(nn.Module):
         layer_norm: products are normalised before they are added: all that meet one vector together (True, as Ba,
             Kiros & Hinton 2016), or `"each"` alone; an LSTM's cell is normalised in its output.
         zoneout: probability that a unit keeps its old state (Krueger et al. 2017), one for all states, or by name.
-        recurrent_dropout: probability that an entry is dropped for a whole sequence: of the first state, where matrices
-            multiply it (Gal & Ghahramani 2016), or of states and equations by name, `{"g": 0.2}`.
+        recurrent_dropout: probability that an entry is dropped for a whole sequence: of the first state that matrices
+            multiply, there (Gal & Ghahramani 2016), or of states and equations by name, `{"g": 0.2}`.
         weight_dropout: probability that an entry of a recurrent matrix is left out of a call in training.
         weight_noise: deviation of what is added to every weight in training.
         learn_initial: the states before the first step are learnt, not zero.
@@ -423,13 +452,15 @@ class Recurrent(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        if not _is_size(num_layers):
+            raise UsageError(f"The number of layers is a whole number from 1 on, not {num_layers!r}.")
         widths = tuple(hidden_size) if isinstance(hidden_size, Sequence) else (hidden_size,) * num_layers
         if not widths or not all(_is_size(size) for size in (input_size, *widths)):
             raise UsageError(f"A layer needs positive sizes, not {input_size} inputs and {widths} units.")
         if num_layers not in (1, len(widths)):
             raise UsageError(f"{num_layers} layers were asked for, with {len(widths)} widths {widths}.")
-        if not 0.0 <= dropout < 1.0:
-            raise UsageError(f"Dropout is a probability from 0 to below 1, not {dropout:g}.")
+        if not (_is_number(dropout) and 0.0 <= dropout < 1.0):
+            raise UsageError(f"Dropout is a probability from 0 to below 1, not {dropout}.")
         if proj_size and not (_is_size(proj_size) and proj_size < min(widths)):
             raise UsageError(f"A projection has 1 to {min(widths) - 1} entries, fewer than the units, not {proj_size}.")
         if layer_norm not in (True, False, "each"):
@@ -438,7 +469,7 @@ class Recurrent(nn.Module):
         self.residual = bool(residual)
         around = Around(
             _by_name(zoneout, self.cell.states),
-            _by_name(recurrent_dropout, self.cell.states[:1]),
+            _by_name(recurrent_dropout, multiplied(self.cell.graph)[:1] or self.cell.states[:1]),
             weight_dropout,
             weight_noise,
         )
@@ -453,6 +484,11 @@ class Recurrent(nn.Module):
             states = ", ".join(self.cell.graph.below.values())
             raise UsageError(
                 f"{self.cell.name} reads {states} of the layer below: all layers have the same width, not {widths}."
+            )
+        if self.proj_size and self.cell.states[0] in self.cell.graph.below.values():
+            raise UsageError(
+                f"{self.cell.name} takes no proj_size: it reads {self.cell.states[0]} of the layer below, "
+                "entry by entry."
             )
         self.layers = nn.ModuleList(
             RecurrentLayer(
@@ -469,6 +505,9 @@ class Recurrent(nn.Module):
             for k, (N, H) in enumerate(zip(reads, widths, strict=True))
             for _ in range(self.directions)
         )
+        self._shown = tuple(one for one in dict.fromkeys(self.cell.graph.below.values()) if one != self.cell.states[0])
+        for k in filter(self._is_read, self._all()):
+            self.layer(k).prepare(self._shown)
 
     @property
     def kernel(self) -> str:
@@ -509,11 +548,10 @@ class Recurrent(nn.Module):
         def run(k: int, sequence: Tensor, one: States) -> tuple[Tensor, States]:
             masks = given.masks(backward=self._is_backward(k))
             others = self._read(k, given.others, shown)
-            if not self.cell.graph.below or k + self.directions >= len(self.layers):  # nothing reads more of it
+            if not self._is_read(k):
                 return self.layer(k)(sequence, one, others, *masks)  # type: ignore[no-any-return]
-            first, *rest = dict.fromkeys((self.cell.states[0], *self.cell.graph.below.values()))
-            results, final = self.layer(k).trajectory(sequence, one, others, *masks, shown=tuple(rest))
-            shown.append(dict(zip((first, *rest), results, strict=True)))
+            results, final = self.layer(k).trajectory(sequence, one, others, *masks, shown=self._shown)
+            shown.append(dict(zip((self.cell.states[0], *self._shown), results, strict=True)))
             return results[0], final
 
         output, last = self._stack(run, given)
@@ -546,14 +584,12 @@ class Recurrent(nn.Module):
             x = x.transpose(0, 1)
         if x.shape[0] == 0:
             raise UsageError("The input has no time step: a sequence holds at least one.")
-        return _Given(
-            x,
-            self._begin(x, states, single=single),
-            None if lengths is None else self._valid(x, lengths),
-            None if resets is None else self._kept(x, resets, single=single),
-            self._others(others, x, single=single),
-            single,
-        )
+        begin = self._begin(x, states, single=single)
+        valid = None if lengths is None else self._valid(x, lengths)
+        kept = None if resets is None else self._kept(x, resets, single=single)
+        if valid is not None and kept is not None:  # where a sequence has ended nothing begins
+            kept = torch.maximum(kept, 1 - valid)
+        return _Given(x, begin, valid, kept, self._others(others, x, single=single), single)
 
     def _stack(self, run: Runner, given: _Given) -> tuple[Tensor, list[States]]:
         return run_stack(
@@ -565,6 +601,10 @@ class Recurrent(nn.Module):
             training=self.training,
             residual=self.residual,
         )
+
+    def _is_read(self, k: int) -> bool:
+        """Whether a layer above reads a state of layer `k`."""
+        return bool(self.cell.graph.below) and k + self.directions < len(self.layers)
 
     def _is_backward(self, k: int) -> bool:
         return self.directions == 2 and k % 2 == 1
@@ -658,8 +698,10 @@ class Recurrent(nn.Module):
         B = x.shape[1]
         if states is None:
             return [self.layer(k).begin(x, B) for k in self._all()]
-        fits = all(isinstance(one, Sequence) and len(one) == len(self.cell.states) for one in states)
-        if len(states) != len(self.layers) or not fits:
+        count = len(self.cell.states)
+        fits = isinstance(states, Sequence) and all(isinstance(one, Sequence) and len(one) == count for one in states)
+        fits = fits and all(isinstance(state, Tensor) for one in states for state in one)
+        if not fits or len(states) != len(self.layers):
             raise UsageError(
                 f"The states are {len(self.layers)} tuples (layers × directions) "
                 f"of {len(self.cell.states)} tensors each."
@@ -676,15 +718,16 @@ class Recurrent(nn.Module):
         """Ones as long as a sequence lasts: (T, B, 1)."""
         return lasting(lengths, x.shape[0], x.shape[1], x.device).to(x.dtype).unsqueeze(-1)
 
-    def _kept(self, x: Tensor, resets: Tensor, *, single: bool) -> Tensor:
+    def _kept(self, x: Tensor, resets: Tensor | Sequence[object], *, single: bool) -> Tensor:
         """Zeros where states begin anew: (T, B, 1)."""
-        if single:
-            resets = resets.unsqueeze(1)
-        elif self.batch_first:
-            resets = resets.transpose(0, 1)
-        if resets.shape != x.shape[:2]:
-            raise UsageError(f"The resets have shape {tuple(resets.shape)}, not {tuple(x.shape[:2])}, time first.")
-        return 1 - (resets != 0).to(x.dtype).unsqueeze(-1)
+        T, B, _ = x.shape
+        wanted = (T,) if single else (B, T) if self.batch_first else (T, B)
+        found = as_tensor(resets, x.device)
+        if found is None or found.shape != wanted:
+            shape = "no numbers" if found is None else f"the shape {tuple(found.shape)}"
+            raise UsageError(f"The resets have {shape}: true or false for each of {wanted}.")
+        found = found.unsqueeze(1) if single else found.transpose(0, 1) if self.batch_first else found
+        return 1 - (found != 0).to(x.dtype).unsqueeze(-1)
 
     def _read(self, k: int, more: Mapping[str, Tensor], shown: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
         """The inputs of layer `k` after the first: `more` are from outside, `shown` the states of layers so far."""

@@ -61,7 +61,7 @@ class Standard(nn.Module):
         if self.training and valid is not None:
             return _of_valid(value, valid, mean, variance)
         rows = value.flatten(0, 1)
-        training = self.training and len(rows) > 1  # one row has no variance
+        training = self.training and len(rows) > 1  # fewer rows have no variance
         found = F.batch_norm(rows, mean, variance, None, None, training, MOMENTUM, EPSILON)
         return found.view_as(value)
 
@@ -80,10 +80,13 @@ def _names(split: Split) -> dict[int, str]:
 def _of_valid(value: Tensor, valid: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     """Batch norm by the averages over the places where `valid` is one; the running averages follow these."""
     count = valid.sum()
-    own_mean = (valid * value).sum((0, 1)) / count
+    enough = count > 1  # fewer rows have no variance, and are taken as after training
+    rows = count.clamp(min=1)
+    own_mean = torch.where(enough, (valid * value).sum((0, 1)) / rows, mean)
     apart = value - own_mean
-    own_variance = (valid * apart * apart).sum((0, 1)) / count
+    own_variance = torch.where(enough, (valid * apart * apart).sum((0, 1)) / rows, variance)
     with torch.no_grad():
         mean.lerp_(own_mean, MOMENTUM)
-        variance.lerp_(own_variance * count / (count - 1).clamp(min=1), MOMENTUM)
+        unbiased = own_variance * count / (count - 1).clamp(min=1)
+        variance.lerp_(torch.where(enough, unbiased, variance), MOMENTUM)
     return apart / torch.sqrt(own_variance + EPSILON)

@@ -171,6 +171,17 @@ def test_a_layer_that_never_ran_is_compiled_in_one_piece(cell):
     torch.testing.assert_close(compiled(x)[0], module(x)[0], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("cell", ["gru", "ligru", "depth_gated_lstm"])
+@pytest.mark.parametrize("given", [{"lengths": torch.tensor([6, 1, 2, 3, 4])}, {"resets": torch.ones(T, B)}], ids=list)
+def test_whatever_a_call_asks_for_is_compiled_in_one_piece(cell, given):
+    cell = find(cell)
+    fresh = replace(cell, graph=from_json(json.loads(cell.graph.record)))
+    module = gw.Recurrent(fresh, N, (H, H), layer_norm="each", zoneout=0.1).eval()
+    compiled = torch.compile(module, backend="eager", fullgraph=True)
+    x = numbers(T, B, N)
+    torch.testing.assert_close(compiled(x, **given)[0], module(x, **given)[0], rtol=0, atol=0)
+
+
 def test_under_compile_gradients_are_traced_too():
     module = layer("gru")
     compiled = torch.compile(module, backend="aot_eager", fullgraph=True)

@@ -30,9 +30,13 @@ class Cpu:
         """Why the back-end cannot run this graph; empty where it can."""
         why = host.refusal() or _refusal(graph)
         if not why:
-            core = graph.parts.core
-            _ = core.record, core.parameters  # they are there by the time that a compiler traces `run`
+            self.ready(graph)
         return why
+
+    def ready(self, graph: Graph) -> None:
+        """Have at hand what `trajectory` asks of a graph, by the time that a compiler traces it."""
+        core = graph.parts.core
+        _ = core.record, core.parameters
 
     def unfit(self, x: Tensor) -> str:
         """Why it cannot run on this tensor's device, or with its type; empty where it can."""
