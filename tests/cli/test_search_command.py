@@ -3,14 +3,16 @@
 import io
 import json
 import re
+import shutil
 
 import pytest
 from rich.console import Console
 
 from gatework.cells import find
+from gatework.cli.leaderboard import readable
 from gatework.cli.main import status
 from gatework.cli.search_progress import SearchProgress
-from gatework.cli.search_tables import funnel
+from gatework.cli.search_tables import funnel, table
 from gatework.study.search import search
 
 QUICK = ("--epochs", "2", "--window", "12", "--seeds", "2", "--params", "300", "--start", "rnn", "--beside", "rnn")
@@ -59,7 +61,71 @@ def test_it_prints_tables_equations_and_a_verdict(run, monkeypatch, capfd):
         assert line in printed.out
     tables = printed.out[: printed.out.index("report ")]
     assert max(len(line) for line in tables.splitlines()) <= 100
+    errors = [one["validation"] for one in (*record["starts"], *record["candidates"])]
+    for error in errors:
+        assert error is None or f"  {readable(error)}\n" in tables
     assert find(f"{folder}/run/found.py:found_1").name == "found_1"
+
+
+def row(cell, rounds, error, parent="", changes=()):
+    return {
+        "cell": cell,
+        "parent": parent,
+        "changes": changes,
+        "rounds": rounds,
+        "validation": error,
+        "parameters": 19894,
+    }
+
+
+LONG = ("n: gated by k_1", "h: tanh inserted", "n: b.Un dropped", "n: add for multiply", "z: minimum for subtract")
+
+
+def printed_table(width, name="lstm"):
+    record = {
+        "rounds": [{"epochs": 1}, {"epochs": 9}],
+        "starts": [row(name, 2, 0.123456)],
+        "candidates": [row("new_10", 2, 0.234567, "new_1", LONG), row("new_1", 1, None, name, LONG[:1])],
+    }
+    screen = io.StringIO()
+    console = Console(file=screen, width=width, color_system=None)
+    console.print(table(record, width))
+    return screen.getvalue()
+
+
+@pytest.mark.parametrize("width", [100, 80, 60, 40, 24])
+@pytest.mark.parametrize("name", ["lstm", "a_cell_with_a_name_that_is_longer_than_others"])
+def test_the_loss_stands_in_the_table_however_narrow(width, name):
+    printed = printed_table(width, name)
+    lines = printed.splitlines()
+    assert max(len(line) for line in lines) <= width
+    assert any(line.rstrip().endswith("validation") for line in lines[1:])
+    assert "0.1235" in printed
+    assert "0.2346" in printed
+
+
+@pytest.mark.parametrize("width", [100, 80])
+def test_changes_are_wrapped_and_all_of_them_are_there(width):
+    printed = printed_table(width)
+    lines = printed.splitlines()
+    assert lines[1].split() == ["from", "changes", "epochs", "parameters", "validation"]
+    assert "19,894" in printed
+    left, right = lines[1].index("changes"), lines[1].index("epochs")
+    shown = " ".join(line[left:right].strip() for line in lines[2:])
+    assert "; ".join(LONG) in " ".join(shown.split())
+
+
+def test_it_says_that_found_cells_were_changed_by_hand(run, tmp_path, monkeypatch, capfd):
+    folder, _ = run
+    shutil.copytree(folder / "run", tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "run" / "found.py"
+    path.write_text(path.read_text() + "# mine\n")
+    assert status([*ARGUMENTS]) == 0
+    printed = capfd.readouterr().out
+    assert "\ncells     run/found_new.py\n" in printed
+    assert "found.py was changed and is left as it is: what the search found stands in found_new.py.\n" in printed
+    assert path.read_text().endswith("# mine\n")
 
 
 def test_json_is_one_object(run, monkeypatch, capfd):

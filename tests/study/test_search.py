@@ -10,7 +10,7 @@ from gatework.cells import find
 from gatework.errors import RunFolderError, TrainingError, UsageError
 from gatework.study import Options, compare
 from gatework.study import search as module
-from gatework.study.halving import FIRST_SEED
+from gatework.study.halving import FIRST_SEED, Trained
 from gatework.study.plan import make_plan
 from gatework.study.search import Watch, _look, search
 from gatework.study.search_options import SearchOptions, search_command
@@ -124,6 +124,45 @@ def test_another_search_and_a_study_are_refused_in_its_folder(made):
         search("sunspots", candidates=4, out=made.folder / "comparison", **QUICK)
 
 
+def test_the_folder_of_another_kind_is_named(made):
+    with pytest.raises(RunFolderError, match=r"holds a search: choose another --out\.$"):
+        compare("sunspots", cells=("rnn",), epochs=3, window=12, params=400, seeds=2, out=made.folder)
+    with pytest.raises(RunFolderError, match=r"holds a comparison: choose another --out\.$"):
+        search("sunspots", candidates=4, out=made.folder / "comparison", **QUICK)
+    with pytest.raises(RunFolderError, match=r"holds a search with another epochs \(3, not 2\)"):
+        search("sunspots", candidates=4, out=made.folder, **{**QUICK, "epochs": 2})
+
+
+def test_found_cells_that_were_changed_by_hand_are_kept(made, tmp_path):
+    folder = shutil.copytree(made.folder, tmp_path / "run")
+    written = (folder / "found.py").read_text()
+    changed = written + "# mine\n"
+    (folder / "found.py").write_text(changed)
+    again = search("sunspots", candidates=4, out=folder, **QUICK)
+    assert (folder / "found.py").read_text() == changed
+    assert (folder / "found_new.py").read_text() == written
+    assert again.record["notes"] == [
+        "found.py was changed and is left as it is: what the search found stands in found_new.py."
+    ]
+    assert [one["file"] for one in again.record["found"]] == ["found_new.py"]
+    assert "found_new.py:found_1" in again.study.record["command"]  # what was found is judged, not what was changed
+    assert again.study.record["leaderboard"][0]["test"] == made.study.record["leaderboard"][0]["test"]
+    (folder / "found_new.py").write_text(changed)
+    search("sunspots", candidates=4, out=folder, **QUICK)
+    assert (folder / "found_new.py").read_text() == changed
+    assert (folder / "found_new_2.py").read_text() == written
+
+
+def test_found_cells_that_nobody_changed_make_room_for_better_ones(made, tmp_path):
+    folder = shutil.copytree(made.folder, tmp_path / "run")
+    more = search("sunspots", candidates=4, out=folder, **QUICK, found=2)
+    assert more.record["notes"] == []
+    assert find(f"{folder / 'found.py'}:found_2")
+    again = search("sunspots", candidates=4, out=folder, **QUICK)
+    assert again.record["notes"] == []
+    assert (folder / "found.py").read_text() == (made.folder / "found.py").read_text()
+
+
 def test_a_found_cell_can_stand_beside(made, tmp_path):
     """Its name is taken then: the new one has the next."""
     beside = (f"{made.folder / 'found.py'}:found_1",)
@@ -136,6 +175,19 @@ def test_a_time_limit_that_is_over_before_a_cell_was_trained(tmp_path):
         search("sunspots", candidates=1, out=tmp_path / "run", time_limit="0.001s", **QUICK)
     made = search("sunspots", candidates=1, out=tmp_path / "run", time_limit="10m", **QUICK)
     assert made.findings.stopped == ""
+
+
+def test_a_search_that_ended_before_its_last_round_says_so_in_its_verdict(monkeypatch, tmp_path):
+    def train(*_):
+        return Trained(1.0, 10.0)  # ten seconds each: two starts, two seeds each, then new cells
+
+    monkeypatch.setattr(module, "_train", train)
+    made = search("sunspots", candidates=3, out=tmp_path / "run", time_limit="60s", **QUICK)
+    assert made.record["funnel"] == [2, 0]
+    assert made.verdict().startswith("The search ended early, because its time was up before the last round, and found")
+    more = search("sunspots", candidates=3, out=tmp_path / "run", time_limit="1h", **QUICK)
+    assert more.record["funnel"] == [3, 1]
+    assert more.verdict().startswith("The search found")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ def pair(first, second, outcome, seeds=5):
     return Comparison(first, second, -0.1, -0.05, -0.06, -0.04, 0.01, seeds, outcome)
 
 
-def say(errors, *pairs, found=("found_1",), beside=("gru", "lstm"), unit=""):
-    return search_verdict(found, beside, errors, pairs, unit)
+def say(errors, *pairs, found=("found_1",), beside=("gru", "lstm"), unit="", early=""):
+    return search_verdict(found, beside, errors, pairs, unit, early)
 
 
 ERRORS = {"found_1": 9.0, "gru": 10.0, "lstm": 11.0}
@@ -65,3 +65,13 @@ def test_numbers_that_are_close_are_told_apart():
 def test_who_went_astray_is_named():
     assert say({"gru": 10.0}) == "The search found nothing: the forecasts of found_1 are not finite with fresh seeds."
     assert "gru and lstm went astray" in say({"found_1": 9.0})
+
+
+@pytest.mark.parametrize("errors", [ERRORS, {"gru": 10.0}, {"found_1": 9.0}])
+@pytest.mark.parametrize("outcome", ["first", "undecided"])
+def test_a_search_that_ended_early_says_so_whatever_it_found(errors, outcome):
+    pairs = (pair("found_1", "gru", outcome), pair("found_1", "lstm", "first"))
+    whole, said = say(errors, *pairs), say(errors, *pairs, early="its time was up before the last round")
+    head = "The search ended early, because its time was up before the last round, and found "
+    assert said == whole.replace("The search found ", head, 1)
+    assert said != whole

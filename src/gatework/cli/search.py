@@ -45,15 +45,16 @@ def search(data: str, out: Path | None, as_json: bool, **settings: Any) -> None:
     aside = redirect_stdout(sys.stderr) if as_json else nullcontext()
     with aside, SearchProgress(quiet=as_json) as progress:
         made = run(data, out=out, watch=progress, **given)
+    cells = made.folder / made.record["found"][0]["file"]
     if as_json:
-        places = {"cells": made.folder / "found.py", "report": made.study.folder / "report.html"}
+        places = {"cells": cells, "report": made.study.folder / "report.html"}
         study = {key: made.study.record[key] for key in ("verdict", "notes", "leaderboard", "baselines")}
         record = {**made.record, "comparison": study, **{key: str(place) for key, place in places.items()}}
         click.echo(json.dumps(record, indent=1, ensure_ascii=False))
         return
     show_search(made)
     show_study(made.study)
-    click.echo(f"cells     {made.folder / 'found.py'}\n\n{made.verdict()}")
+    click.echo("\n".join([f"cells     {cells}", *made.record["notes"], "", made.verdict()]))
 
 
 search.params = [one for one in search.params if one.name != "cells"]  # --start and --beside take its place

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gatework.cli.leaderboard import WIDTH, readable
+from gatework.cli.leaderboard import LONGEST_NAME, WIDTH, readable
 from gatework.cli.progress import duration
 from gatework.study.search import Search
 
 SHOWN = 8
 """So many of the new cells stand in the table."""
+
+COLUMNS = ("from", "changes", "epochs", "parameters", "validation")
+LEAST_FIRST = ("parameters", "from", "epochs", "changes")
+NARROWEST = 24
+"""Fewer characters than these are none for changes, which are wrapped."""
 
 
 def show_search(made: Search) -> None:
@@ -22,7 +27,7 @@ def show_search(made: Search) -> None:
     console = Console(highlight=False, soft_wrap=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     record = made.record
-    console.print(_table(record))
+    console.print(table(record, console.width))
     console.print(Text(funnel(record)))
     console.print()
     for one in record["found"]:
@@ -32,31 +37,56 @@ def show_search(made: Search) -> None:
         console.print()
 
 
-def _table(record: Mapping[str, Any]) -> Table:
+def table(record: Mapping[str, Any], width: int) -> Table:
+    """The cells that came furthest first, in as many columns as fit: the loss is always there, changes are wrapped."""
     rows = sorted(
         [*record["starts"], *record["candidates"][:SHOWN]],
         key=lambda row: (-row["rounds"], row["validation"] if row["validation"] is not None else float("inf")),
     )
+    texts = [_texts(row, record["rounds"]) for row in rows]
+    shown = _fitting(texts, width)
     title = Text("The search: loss in validation, who came furthest first")
     table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left", title_style="")
-    for heading in ("", "from"):
-        table.add_column(heading, no_wrap=True, min_width=max(len(row["cell"]) for row in rows))
-    table.add_column("changes", overflow="ellipsis", no_wrap=True, ratio=1)
-    for heading in ("epochs", "parameters", "validation"):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
-    for row in rows:
-        error = row["validation"]
-        epochs = record["rounds"][row["rounds"] - 1]["epochs"] if row["rounds"] else 0
-        table.add_row(
-            row["cell"],
-            row["parent"],
-            Text("; ".join(row["changes"])),
-            str(epochs),
-            f"{row['parameters']:,}",
-            "-" if error is None else readable(error),
-            style="" if row["parent"] else "dim",
-        )
+    left = width - sum(most + 2 for most in shown.values())
+    table.add_column("", no_wrap=True, overflow="ellipsis", max_width=max(1, min(LONGEST_NAME, left)))
+    for heading, most in shown.items():
+        if heading == "changes":
+            table.add_column(heading, max_width=most)
+        elif heading == "from":
+            table.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=most, max_width=most)
+        else:
+            table.add_column(heading, justify="right", no_wrap=True, min_width=most)
+    for row, text in zip(rows, texts, strict=True):
+        table.add_row(*(Text(text[heading]) for heading in ("", *shown)), style="" if row["parent"] else "dim")
     return table
+
+
+def _texts(row: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    error = row["validation"]
+    return {
+        "": row["cell"],
+        "from": row["parent"],
+        "changes": "; ".join(row["changes"]),
+        "epochs": str(rounds[row["rounds"] - 1]["epochs"] if row["rounds"] else 0),
+        "parameters": f"{row['parameters']:,}",
+        "validation": "-" if error is None else readable(error),
+    }
+
+
+def _fitting(rows: Sequence[Mapping[str, str]], width: int) -> dict[str, int]:
+    """The columns that fit, each with its width; those that matter least go first, the loss never."""
+    widths = {heading: max(len(heading), *(len(row[heading]) for row in rows)) for heading in ("", *COLUMNS)}
+    name = min(LONGEST_NAME, widths.pop(""))
+    widths["from"] = min(LONGEST_NAME, widths["from"])
+    for heading in LEAST_FIRST:
+        least = {**widths, "changes": min(NARROWEST, widths["changes"])} if "changes" in widths else widths
+        if name + sum(one + 2 for one in least.values()) <= width:
+            break
+        del widths[heading]
+    if "changes" in widths:
+        others = sum(one + 2 for heading, one in widths.items() if heading != "changes")
+        widths["changes"] = min(widths["changes"], width - name - others - 2)
+    return widths
 
 
 def funnel(record: Mapping[str, Any]) -> str:

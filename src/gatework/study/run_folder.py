@@ -86,11 +86,14 @@ class RunFolder:
             if {one.name for one in self.path.iterdir()} <= {"trials", "lock", "study.json.part"}:
                 return  # killed before the first file was written
             raise RunFolderError(f"The folder {self.path} is not empty and is no run folder: choose another --out.")
-        found = read_record(record)
-        for key, value in self._subject.items():
-            if found.get(key) != value:
+        found, kind = read_record(record), _kind(self._subject)
+        if _kind(found) != kind:
+            raise RunFolderError(f"The run folder {self.path} holds a {_kind(found)}: choose another --out.")
+        there, wanted = (_settings(one) for one in (found, self._subject))
+        for key, value in wanted.items():
+            if there.get(key) != value:
                 raise RunFolderError(
-                    f"The run folder {self.path} holds a study with another {key} ({_short(found.get(key))}, not "
+                    f"The run folder {self.path} holds a {kind} with another {key} ({_short(there.get(key))}, not "
                     f"{_short(value)}): choose another --out, or delete it."
                 )
 
@@ -191,6 +194,15 @@ def _locked(path: Path) -> IO[str]:
             f"Another gatework is at work in {path.parent}: wait for it, or choose another --out."
         ) from None
     return handle
+
+
+def _kind(subject: Mapping[str, Any]) -> str:
+    """What a folder holds, as its reader calls it: a search names what it is for in one entry."""
+    return "search" if "search" in subject else "comparison"
+
+
+def _settings(subject: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(subject.get("search", subject))
 
 
 def _short(value: Any) -> str:

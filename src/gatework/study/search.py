@@ -35,7 +35,9 @@ from gatework.tasks.forecaster import count
 from gatework.tasks.training import fit
 
 FILE = "found.py"
-"""Where the found cells are written."""
+"""Where the found cells are written, if nobody changed what is there."""
+
+_CHANGED = "{old} was changed and is left as it is: what the search found stands in {new}."
 
 
 class Watch(Watcher):
@@ -95,14 +97,14 @@ def search(data: Any, *, out: str | Path | None = None, watch: Watch | None = No
     folder = Path(out) if out is not None else _default_folder(plan, asked)
     watch = watch or Watch()
     findings = _look(plan, asked, starts, folder, watch)
-    found = _write(findings, asked, folder, plan)
+    found, file = _write(findings, asked, folder, plan)
     beside = [plan.cells[find(one).name].name for one in asked.beside]
-    cells = [*asked.beside, *(f"{folder / FILE}:{one.name}" for one in found)]
+    cells = [*asked.beside, *(f"{folder / file}:{one.name}" for one in found)]
     judged = make_plan(data, replace(plan.options, cells=tuple(cells)))
     place = folder / "comparison"
     study = run_plan(judged, place, command(plan.source, judged.options, place), watch.judging())
     words = search_command(plan.source, asked, plan.options, Path(out) if out is not None else None)
-    record = _record(findings, found, beside, plan, study, words)
+    record = _record(findings, found, file, beside, plan, study, words)
     with SearchFolder(folder, _subject(plan, asked)) as store:
         store.write_json("search.json", record)
     return Search(record, findings, study, folder)
@@ -186,8 +188,8 @@ def _default_folder(plan: Plan, asked: SearchOptions) -> Path:
     return Path("gatework-runs") / f"{plan.problem.series.name}-search-{digest}"
 
 
-def _write(findings: Findings, asked: SearchOptions, folder: Path, plan: Plan) -> list[Cell]:
-    """Write the best of the new cells to a file that anybody can name."""
+def _write(findings: Findings, asked: SearchOptions, folder: Path, plan: Plan) -> tuple[list[Cell], str]:
+    """Write the best of the new cells to a file that anybody can name and change: the cells, and its name."""
     best = findings.best(asked.found)
     if not best:
         raise TrainingError(_nothing(findings, asked))
@@ -196,8 +198,8 @@ def _write(findings: Findings, asked: SearchOptions, folder: Path, plan: Plan) -
     about = f"found by gatework search in {plan.problem.series.name}"
     cells = [_named(candidate, name, about) for candidate, name in zip(best, names, strict=False)]
     with SearchFolder(folder, _subject(plan, asked)) as store:
-        store.write_text(FILE, source(cells, f"Cells that gatework search found in {plan.problem.series.name}."))
-    return cells
+        text = source(cells, f"Cells that gatework search found in {plan.problem.series.name}.")
+        return cells, store.write_beside(FILE, text)
 
 
 def _named(candidate: Candidate, name: str, about: str) -> Cell:
@@ -216,8 +218,20 @@ def _nothing(findings: Findings, asked: SearchOptions) -> str:
     )
 
 
+def _early(findings: Findings) -> str:
+    """Why the search ended early, and whether no new cell was trained as long as was asked; empty where it did not."""
+    before = "" if findings.funnel[-1] else " before the last round"
+    return f"{findings.stopped}{before}" if findings.stopped else ""
+
+
 def _record(
-    findings: Findings, found: Sequence[Cell], beside: Sequence[str], plan: Plan, study: Study, words: str
+    findings: Findings,
+    found: Sequence[Cell],
+    file: str,
+    beside: Sequence[str],
+    plan: Plan,
+    study: Study,
+    words: str,
 ) -> dict[str, Any]:
     errors = {row["cell"]: row["test"]["mae"]["mean"] for row in study.record["leaderboard"]}
     seeds = int(study.record["settings"]["seeds"])
@@ -225,7 +239,8 @@ def _record(
     best = findings.best(len(found))
     record = {
         "format": FORMAT,
-        "verdict": search_verdict([one.name for one in found], beside, errors, pairs),
+        "verdict": search_verdict([one.name for one in found], beside, errors, pairs, early=_early(findings)),
+        "notes": [_CHANGED.format(old=FILE, new=file)] if file != FILE else [],
         "command": words,
         "rounds": [{"epochs": one.epochs, "seeds": one.seeds} for one in findings.rounds],
         "funnel": findings.funnel,
@@ -233,7 +248,7 @@ def _record(
         "seconds": findings.seconds,
         "stopped": findings.stopped,
         "found": [
-            {"cell": cell.name, "candidate": one.name, "file": FILE, "equations": equations(cell.graph)}
+            {"cell": cell.name, "candidate": one.name, "file": file, "equations": equations(cell.graph)}
             for cell, one in zip(found, best, strict=True)
         ],
         "starts": [_row(one, plan) for one in findings.starts],

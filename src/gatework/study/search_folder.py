@@ -2,21 +2,27 @@
 
 study.json      what is searched for; another search, or a study, is refused
 trials.db       the finished trainings, in Optuna's SQLite storage
-found.py        the cells that were found, to be compared anywhere
+found.py        the cells that were found, to be compared anywhere; found_new.py where it was changed by hand
 search.json     every cell that was tried, with its equations
 comparison/     the run folder of the study that judges what was found
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
+from itertools import count
 from math import inf, isfinite
+from pathlib import Path
 from typing import Any
 
 from optuna.trial import TrialState, create_trial
 
 from gatework.study.halving import Trained
 from gatework.study.run_folder import RunFolder
+
+_WRITTEN = "written"
+"""The attribute of the stored study that holds the digests of what was written to be changed by hand."""
 
 
 class SearchFolder(RunFolder):
@@ -42,3 +48,35 @@ class SearchFolder(RunFolder):
                 user_attrs={"key": key, "error": error, "seconds": trained.seconds, **about},
             )
         )
+
+    def write_beside(self, name: str, content: str) -> str:
+        """Write a file that a person may change, and return the name that it got.
+
+        A file that holds anything but what a search wrote here is left alone: for `found.py` the next names are
+        `found_new.py`, `found_new_2.py` and so on.
+        """
+        assert self._study is not None, "the run folder is not open"
+        written = [str(one) for one in self._study.user_attrs.get(_WRITTEN, [])]
+        ours = {*written, _digest(content.encode())}
+        chosen = next(one for one in _names(name) if _is_free(self.path / one, ours))
+        self._study.set_user_attr(
+            _WRITTEN, sorted(ours)
+        )  # first: what is on disk is known to be ours, even after a kill
+        self.write_text(chosen, content)
+        return chosen
+
+
+def _names(name: str) -> Iterator[str]:
+    path = Path(name)
+    yield name
+    yield f"{path.stem}_new{path.suffix}"
+    yield from (f"{path.stem}_new_{k}{path.suffix}" for k in count(2))
+
+
+def _is_free(path: Path, ours: set[str]) -> bool:
+    """Whether nothing is there, or a file that a search wrote and nobody changed."""
+    return not path.exists() or (path.is_file() and _digest(path.read_bytes()) in ours)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
