@@ -81,7 +81,7 @@ RULES = {
     "| tanh a |": (lambda a, b: abs(tanh(a)), ["tanh", "abs"]),
     "relu log a": (lambda a, b: relu(log(a)), ["log", "relu"]),
     "a + log 0": (lambda a, b: a + log(0), ["log", "add"]),
-    "a + 1/0": (lambda a, b: a + number(1) / 0, ["divide", "add"]),
+    "a + 1/0": (lambda a, b: a + number(1) / number(0), ["divide", "add"]),
     "a + sqrt -1": (lambda a, b: a + sqrt(-1), ["sqrt", "add"]),
     "a exp 1000": (lambda a, b: a * exp(1000), ["exp", "multiply"]),
     "a (1e308 10)": (lambda a, b: a * (number(1e308) * 10), ["multiply", "multiply"]),

@@ -255,7 +255,7 @@ def test_wrong_lengths_and_resets_are_refused():
     for lengths in ([1, 2], [0, 1, 1, 1, 1], [8, 1, 1, 1, 1], [1.0] * B):
         with pytest.raises(UsageError, match=r"^The lengths are"):
             made(x, lengths=lengths)
-    with pytest.raises(UsageError, match=r"^The resets have shape"):
+    with pytest.raises(UsageError, match=r"^The resets have the shape"):
         made(x, resets=RESETS.T)
 
 

@@ -15,7 +15,9 @@ def sligru(x, h):
     uz = U.z @ h
     un = U.n @ h
     mu = mean(uz + un) / 2
-    s = sqrt((mean((uz - mu) ** 2) + mean((un - mu) ** 2)) / 2 + EPSILON)
-    z = sigmoid(p.z * standard(W.z @ x) + b.z + (uz - mu) / s)
-    n = relu(p.n * standard(W.n @ x) + b.n + (un - mu) / s)
+    az = uz - mu
+    an = un - mu
+    s = sqrt((mean(az**2) + mean(an**2)) / 2 + EPSILON)
+    z = sigmoid(p.z * standard(W.z @ x) + b.z + az / s)
+    n = relu(p.n * standard(W.n @ x) + b.n + an / s)
     return z * h + (1 - z) * n

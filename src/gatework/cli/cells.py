@@ -25,7 +25,8 @@ def cells(as_json: bool, N: int, H: int) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("cell", "states", "gates", "parameters"):
-        table.add_column(heading, no_wrap=True)
+        # Names are for other commands: they stand in full, whatever the terminal's width.
+        table.add_column(heading, no_wrap=True, min_width=max(map(len, catalogue)) if heading == "cell" else None)
     table.add_column(f"N={N}, H={H}", justify="right", no_wrap=True)
     table.add_column("what it is")
     for row in rows:

@@ -39,6 +39,7 @@ TEMPLATES: dict[Op, Template] = {
     Op.FLOOR: call("floor({})"),
     Op.MEAN: call("mean({})"),
     Op.SUM: call("total({})"),
+    Op.STANDARD: call("standard({})"),
 }
 """Operations as Python reads them: brackets wherever another order would be another computation."""
 
