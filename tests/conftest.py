@@ -1,6 +1,7 @@
 """What several rooms' tests need: small series, and a quiet torch."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,14 @@ def _kernels_of_this_run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GATEWORK_CACHE", str(tmp_path_factory.mktemp("kernels", numbered=False)))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _compiler_without_memory():
+    """What torch.compile has made for one test counts against its limit in the next."""
+    yield
+    if "torch._dynamo" in sys.modules:
+        torch._dynamo.reset()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def make(kind):
     torch.manual_seed(1)
     if kind == "bahdanau":
         return BahdanauAttention(Q, M, A, dtype=torch.float64)
-    return LuongAttention(Q, Q if "dot" in kind else M, kind, A, dtype=torch.float64)
+    return LuongAttention(Q, Q if "dot" in kind else M, kind, A if kind == "concat" else None, dtype=torch.float64)
 
 
 def energy(kind, w, s, m):

@@ -326,7 +326,11 @@ def _check_tensor(x: object) -> None:
 
 
 def _is_size(size: object) -> bool:
-    return type(size) is not bool and isinstance(size, Integral) and int(size) > 0
+    return isinstance(size, Integral) and _is_whole(size) and int(size) > 0
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is not bool and isinstance(value, Integral)
 
 
 Runner = Callable[[int, Tensor, States], tuple[Tensor, States]]
@@ -452,7 +456,7 @@ class Recurrent(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if not _is_size(num_layers):
+        if not _is_whole(num_layers):
             raise UsageError(f"The number of layers is a whole number from 1 on, not {num_layers!r}.")
         widths = tuple(hidden_size) if isinstance(hidden_size, Sequence) else (hidden_size,) * num_layers
         if not widths or not all(_is_size(size) for size in (input_size, *widths)):
