@@ -1,7 +1,7 @@
 """Which cells of the catalogue solve the adding problem (T = 200) and the copy task (a delay of 100).
 
 Every finished trial is a line of gatework-runs/results/memory_tasks.jsonl: what is there is not trained again.
-Usage: python benchmarks/memory_tasks.py [--choose] [--cells gru,lstm] [--seeds 2] [--page]
+Usage: python benchmarks/memory_tasks.py [--tasks adding,copy] [--cells gru,lstm] [--seeds 2] [--page]
 """
 
 from __future__ import annotations

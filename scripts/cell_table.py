@@ -23,6 +23,7 @@ from gatework.errors import BackendError, UsageError
 from gatework.graph import Cell, Graph
 from gatework.graph.around import ground
 from gatework.graph.ops import REDUCTIONS, Op
+from gatework.graph.shapes import reached
 from gatework.layers import ConvRecurrent, Recurrent
 
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "table.md"
@@ -193,12 +194,10 @@ def mixes(graph: Graph) -> str:
 
     Where it does, everything but arithmetic on entries can be computed for the whole sequence before the loop.
     """
-    recurrent: list[bool] = []
-    for node in graph.nodes:
-        recurrent.append(node.op is Op.STATE or any(recurrent[arg] for arg in node.args))
-        if recurrent[-1] and node.op is Op.MATMUL:
+    for node, recurrent in zip(graph.nodes, reached(graph.nodes, {Op.STATE}), strict=True):
+        if recurrent and node.op is Op.MATMUL:
             return "a matrix multiplies what depends on a state"
-        if recurrent[-1] and node.op in REDUCTIONS:
+        if recurrent and node.op in REDUCTIONS:
             return f"it takes the {node.op} of what depends on a state"
     return ""
 

@@ -16,7 +16,7 @@ from gatework.errors import EquationError
 from gatework.graph.expression import Equation, Expression
 from gatework.graph.graph import BELOW, Graph, Node, Shape
 from gatework.graph.ops import ARITY, LANGUAGE, LEAVES, WHOLE, Op
-from gatework.graph.shapes import ShapeMismatchError, Untyped, infer
+from gatework.graph.shapes import ShapeMismatchError, Untyped, infer, reached
 
 Where = Callable[[int], str]
 """The words with which an error says which equation a node belongs to."""
@@ -219,9 +219,8 @@ def _check_inputs(nodes: Sequence[Untyped], inputs: Sequence[str], states: Seque
 
 
 def _check_matrices(nodes: Sequence[Untyped], where: Where) -> None:
-    recurrent: list[bool] = []
+    recurrent = reached(nodes, {Op.STATE})
     for k, node in enumerate(nodes):
-        recurrent.append(node.op is Op.STATE or any(recurrent[arg] for arg in node.args))
         if node.op is not Op.MATMUL:
             continue
         matrix = nodes[node.args[0]].name
@@ -236,10 +235,8 @@ def _check_matrices(nodes: Sequence[Untyped], where: Where) -> None:
 
 
 def _check_whole(nodes: Sequence[Untyped], where: Where) -> None:
-    recurrent, varies = list[bool](), list[bool]()
+    recurrent, varies = reached(nodes, {Op.STATE}), reached(nodes, {Op.INPUT})
     for k, node in enumerate(nodes):
-        recurrent.append(node.op is Op.STATE or any(recurrent[arg] for arg in node.args))
-        varies.append(node.op is Op.INPUT or any(varies[arg] for arg in node.args))
         if node.op not in WHOLE:
             continue
         if recurrent[k]:

@@ -9,14 +9,13 @@ be done in a loop at all: a layer does it, and its back-ends see the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gatework.errors import BackendError, EquationError
 from gatework.graph.graph import Graph, Node
 from gatework.graph.naming import Names
 from gatework.graph.ops import AHEAD, LEAVES, REDUCTIONS, WHOLE, Op
-from gatework.graph.shapes import Untyped, infer
+from gatework.graph.shapes import Untyped, infer, reached
 from gatework.graph.simplify import prune
 
 
@@ -39,11 +38,9 @@ def split(graph: Graph) -> Split:
     Raises `BackendError` where a state is the result of the early part alone.
     """
     must = _must(graph)
-    first = next((k for k, node in enumerate(graph.nodes) if _is_first(graph, node)), -1)
-    results = [k for k in _used_outside(graph, must) if k in must]
-    if set(graph.outputs) & set(results):
+    if must & set(graph.outputs):
         raise BackendError("one of its states is set to a function of the input alone, whose size is the input's")
-    return _cut(graph, [first, *results] if graph.square else results, square=False)
+    return _cut(graph, must, square=False)
 
 
 def split_whole(graph: Graph) -> Split:
@@ -51,15 +48,12 @@ def split_whole(graph: Graph) -> Split:
 
     Raises `EquationError` where a state is set to such a result alone.
     """
-    late = _must(graph)  # what no loop computes is done with what it is made of
-    follows, must = list[bool](), set[int]()
-    for k, node in enumerate(graph.nodes):
-        follows.append(node.op in WHOLE or any(follows[arg] for arg in node.args))
-        if node.op in WHOLE or (follows[k] and k in late):
-            must.add(k)
+    # What no loop computes is done with what it is made of; so are the operations themselves, which are among that.
+    follows = reached(graph.nodes, WHOLE)
+    must = {k for k in _must(graph) if follows[k]}
     if must & set(graph.outputs):
         raise EquationError("one of its states is what is taken over all time steps, and reads no state")
-    return _cut(graph, [k for k in _used_outside(graph, must) if k in must], square=graph.square)
+    return _cut(graph, must, square=graph.square)
 
 
 def split_products(graph: Graph) -> Split:
@@ -67,20 +61,19 @@ def split_products(graph: Graph) -> Split:
 
     Where these are all products, what is left is a scan: each unit goes along the sequence on its own.
     """
-    must, recurrent = _must(graph), list[bool]()
-    for k, node in enumerate(graph.nodes):
-        recurrent.append(node.op is Op.STATE or any(recurrent[arg] for arg in node.args))
-        if node.op is Op.MATMUL and not recurrent[k]:
-            must.add(k)
-    if must & set(graph.outputs):
-        return split(graph)
-    results = [k for k in _used_outside(graph, must) if k in must]
+    recurrent = reached(graph.nodes, {Op.STATE})
+    products = {k for k, node in enumerate(graph.nodes) if node.op is Op.MATMUL and not recurrent[k]}
+    must = _must(graph) | products
+    return split(graph) if must & set(graph.outputs) else _cut(graph, must, square=False)
+
+
+def _cut(graph: Graph, must: set[int], *, square: bool) -> Split:
+    """The cell cut where the nodes that must come early end; its loop is one of a cell that is `square`, or not."""
+    used = {arg for k, node in enumerate(graph.nodes) if k not in must for arg in node.args}
+    results = sorted(used & must)
     first = next((k for k, node in enumerate(graph.nodes) if _is_first(graph, node)), -1)
-    reads = graph.square and any(first in node.args for k, node in enumerate(graph.nodes) if k not in must)
-    return _cut(graph, [first, *results] if reads else results, square=False)
-
-
-def _cut(graph: Graph, results: list[int], *, square: bool) -> Split:
+    if graph.square and not square and first in used:  # the loop reads it entry by entry: its size is another there
+        results.insert(0, first)
     if not results:
         return Split(graph)
     nodes, moved = prune(graph.nodes, results)
@@ -93,9 +86,8 @@ def _is_first(graph: Graph, node: Node) -> bool:
 
 def _must(graph: Graph) -> set[int]:
     """The nodes that no loop computes: they have N entries, or are made from such vectors, or no kernel has them."""
-    found, recurrent = set[int](), list[bool]()
+    found, recurrent = set[int](), reached(graph.nodes, {Op.STATE})
     for k, node in enumerate(graph.nodes):
-        recurrent.append(node.op is Op.STATE or any(recurrent[arg] for arg in node.args))
         operand = node.args[-1] if node.args else -1
         wide = node.shape == ("N",) and node.op not in LEAVES
         reduced = node.op in REDUCTIONS and graph.nodes[operand].shape == ("N",)
@@ -103,11 +95,6 @@ def _must(graph: Graph) -> set[int]:
         if wide or reduced or ahead or (node.op is Op.MATMUL and operand in found):
             found.add(k)
     return found
-
-
-def _used_outside(graph: Graph, must: set[int]) -> Iterable[int]:
-    used = {arg for k, node in enumerate(graph.nodes) if k not in must for arg in node.args}
-    return sorted(used.union(graph.outputs))
 
 
 def _core(graph: Graph, results: list[int], *, square: bool) -> Graph:

@@ -6,10 +6,10 @@ equations leave open is `H`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
-from gatework.graph.graph import Shape
+from gatework.graph.graph import Node, Shape
 from gatework.graph.ops import COMPUTED, LANGUAGE, Op
 
 
@@ -28,6 +28,19 @@ class Untyped:
     op: Op
     args: tuple[int, ...]
     name: str
+
+
+def reached(nodes: Sequence[Untyped] | Sequence[Node], ops: Container[Op]) -> list[bool]:
+    """Of every node whether it is one of these operations, or is made from one.
+
+    >>> nodes = [Untyped(Op.STATE, (), "h"), Untyped(Op.INPUT, (), "x"), Untyped(Op.TANH, (0,), "")]
+    >>> reached(nodes, {Op.STATE})
+    [True, False, True]
+    """
+    found: list[bool] = []
+    for node in nodes:
+        found.append(node.op in ops or any(found[arg] for arg in node.args))
+    return found
 
 
 class _Sizes:

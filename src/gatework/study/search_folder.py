@@ -59,9 +59,8 @@ class SearchFolder(RunFolder):
         written = [str(one) for one in self._study.user_attrs.get(_WRITTEN, [])]
         ours = {*written, _digest(content.encode())}
         chosen = next(one for one in _names(name) if _is_free(self.path / one, ours))
-        self._study.set_user_attr(
-            _WRITTEN, sorted(ours)
-        )  # first: what is on disk is known to be ours, even after a kill
+        # First: what is on disk is known to be ours, even after a kill.
+        self._study.set_user_attr(_WRITTEN, sorted(ours))
         self.write_text(chosen, content)
         return chosen
 
