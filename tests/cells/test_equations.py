@@ -9,12 +9,12 @@ import re
 import numpy as np
 import pytest
 import torch
-from papers import PAPERS, POSITIVE, SQUARE, cho_v1_as_in_cudnn, cho_v3
 
 from gatework.cells import catalogue
 from gatework.graph.latex import latex
 from gatework.kernels import Reference
 from gatework.layers.standard import Standard
+from papers import PAPERS, POSITIVE, SQUARE, cho_v1_as_in_cudnn, cho_v3
 
 T, B = 5, 3
 SIZES = [(1, 1), (7, 1), (1, 7), (7, 63), (63, 65), (65, 7)]
