@@ -23,6 +23,7 @@ from trials import (
     Network,
     Record,
     Store,
+    arguments,
     descend,
     document,
     grouped,
@@ -334,11 +335,7 @@ def _row(cell: str, trials: Sequence[Record], solved: Sequence[int]) -> tuple[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", default=",".join(TASKS))
-    parser.add_argument("--cells", default=",".join(CELLS))
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--page", action="store_true", help="write the page from what is there, and train nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = arguments(parser, CELLS, seeds=2)
     tasks = [TASKS[name] for name in options.tasks.split(",")]
     if not options.page:
         for task, rate, cell in product(tasks, RATES, CHOICE):

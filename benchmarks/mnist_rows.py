@@ -26,6 +26,7 @@ from trials import (
     Network,
     Record,
     Store,
+    arguments,
     descend,
     differences,
     document,
@@ -189,11 +190,7 @@ def _accuracy(record: Record) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cells", default=",".join(CELLS))
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--page", action="store_true", help="write the page from what is there, and train nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = arguments(parser, CELLS, seeds=3)
     if not options.page:
         folder = Path(os.environ["GATEWORK_DATA"]) / "mnist"
         (x, y), test = load(folder, "train"), load(folder, "t10k")

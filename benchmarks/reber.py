@@ -17,7 +17,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
-from trials import PAGES, RUNS, Network, Record, Store, descend, document, grouped, listed, provenance, table, under
+from trials import (
+    PAGES,
+    RUNS,
+    Network,
+    Record,
+    Store,
+    arguments,
+    descend,
+    document,
+    grouped,
+    listed,
+    provenance,
+    table,
+    under,
+)
 
 from gatework.cells import find
 
@@ -229,11 +243,7 @@ def _row(cell: str, trials: Sequence[Record], solved: Sequence[int]) -> tuple[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cells", default=",".join(CELLS))
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--page", action="store_true", help="write the page from what is there, and train nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = arguments(parser, CELLS, seeds=5)
     if not options.page:
         cells = options.cells.split(",")
         for cell, one, seed in product(cells, RATES, VALIDATION):

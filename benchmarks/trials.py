@@ -6,6 +6,7 @@ experiment that was broken off goes on where it stopped, and the page is written
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,15 @@ ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "results"
 RUNS = ROOT / "gatework-runs" / "results"
 LEVEL = 0.95
+
+
+def arguments(parser: argparse.ArgumentParser, cells: Iterable[str], seeds: int) -> argparse.Namespace:
+    """What every experiment may be asked, beside what the parser knows already; one thread from here on."""
+    parser.add_argument("--cells", default=",".join(cells))
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--page", action="store_true", help="write the page from what is there, and train nothing")
+    torch.set_num_threads(1)
+    return parser.parse_args()
 
 
 class Network(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
@@ -14,25 +15,27 @@ from gatework.study.trial import Outcome, Trial
 from gatework.tasks.training import Epoch
 
 
-class Progress(Listener):
-    """A live line on a terminal (standard error, if no other is given); nothing where nobody watches."""
+class LiveLine:
+    """A live line on a terminal (standard error, if no other is given); nothing where nobody watches.
 
-    def __init__(self, *, quiet: bool, console: Console | None = None) -> None:
+    What runs, a bar, and behind it the fields of the task that `columns` name.
+    """
+
+    def __init__(self, *columns: str, quiet: bool, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
+        self._quiet = quiet
         self._silent = quiet or not self._console.is_terminal
         self._bar = Bar(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
-            TextColumn("{task.fields[done]}/{task.fields[all]} trials"),
-            TextColumn("{task.fields[left]}"),
+            *(TextColumn(one, markup=False) for one in columns),
             console=self._console,
             transient=True,
             disable=self._silent,
         )
-        self._clock = Clock()
         self._task: TaskID | None = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -40,6 +43,15 @@ class Progress(Listener):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+
+class Progress(LiveLine, Listener):
+    """The live line of a study."""
+
+    def __init__(self, *, quiet: bool, console: Console | None = None) -> None:
+        trials = "{task.fields[done]}/{task.fields[all]} trials"
+        super().__init__(trials, "{task.fields[left]}", quiet=quiet, console=console)
+        self._clock = Clock()
 
     def prepared(self, plan: Plan, finished: int) -> None:
         """Say what the data is, and draw the line."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn
-from rich.progress import Progress as Bar
 
 from gatework.cli.leaderboard import readable
-from gatework.cli.progress import Progress
+from gatework.cli.progress import LiveLine, Progress
 from gatework.study.halving import Candidate
 from gatework.study.plan import Plan
 from gatework.study.search import Watch
@@ -17,39 +15,21 @@ from gatework.study.search_options import SearchOptions
 from gatework.study.study import Listener
 
 
-class SearchProgress(Watch):
-    """A live line on a terminal (standard error, if no other is given); nothing where nobody watches.
-
-    When the search is over, the line of the study that judges what was found takes its place.
-    """
+class SearchProgress(LiveLine, Watch):
+    """The live line of a search; after it, the line of the study that judges what was found takes its place."""
 
     def __init__(self, *, quiet: bool, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
-        self._quiet = quiet
-        self._silent = quiet or not self._console.is_terminal
-        self._bar = Bar(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[best]}", markup=False),
-            console=self._console,
-            transient=True,
-            disable=self._silent,
-        )
-        self._task: TaskID | None = None
+        super().__init__("{task.fields[best]}", quiet=quiet, console=console)
         self._study: Progress | None = None
         self._all = self._count = 0
         self._words = ""
         self._best: Candidate | None = None
         self._first: Candidate | None = None
 
-    def __enter__(self) -> SearchProgress:
-        self._bar.start()
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        super().__exit__(kind, error, trace)
         if self._study:
             self._study.__exit__(kind, error, trace)
 
