@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check format browser coverage results experiments guide bench clean
+.PHONY: demo test check format browser coverage explore results experiments guide bench clean
 
 demo: $(VENV)/installed ## study all cells on a bundled series; leaves demo/report.html
 	$(BIN)/gatework compare sunspots --window 24 --out demo \
@@ -31,6 +31,9 @@ browser: $(VENV)/installed ## make sure there is a Chromium for the browser test
 
 coverage: $(VENV)/installed ## run the tests and say which lines they reach
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+explore: $(VENV)/installed ## run the tests of properties on new random examples, where `make test` repeats its own
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile explore
 
 results: $(VENV)/installed ## measure the tables of docs/results (needs GATEWORK_DATA; about an hour)
 	$(BIN)/python benchmarks/forecasting.py

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_cells import NUMPY, H, N, cells, evaluate, numbers
 
+from gatework.cells import catalogue
 from gatework.errors import EquationError
 from gatework.graph.build import build, from_json
 from gatework.graph.latex import latex
@@ -174,6 +175,15 @@ def test_a_damaged_record_is_refused_or_is_another_right_graph(record):
     output, states = Reference().run(graph, weights, torch.rand(1, 2, N), (torch.rand(2, H), torch.rand(2, H)))
     assert output.shape == (1, 2, H)
     assert [state.shape for state in states] == [(2, H), (2, H)]
+
+
+@pytest.mark.parametrize("where", ["states", "inputs", "masks", "shown", "outputs", "nodes"])
+@pytest.mark.parametrize("junk", [[0], {}, None, 1, True, ""])
+def test_a_list_with_something_else_in_it_is_refused(where, junk):
+    record = json.loads(json.dumps(catalogue["lstm"].graph.to_json()))
+    record[where].append(junk)
+    with pytest.raises(EquationError, match="damaged"):
+        from_json(record)
 
 
 @given(st.recursive(JUNK, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner)))

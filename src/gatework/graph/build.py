@@ -74,18 +74,13 @@ def from_json(record: Any) -> Graph:
     Raises `EquationError` where the record is not a well-formed graph.
     """
     raw = tuple(_node(one) for one in _field(record, "nodes", list, tuple))
-    states = tuple(_field(record, "states", list, tuple))
-    if not all(isinstance(state, str) for state in states):
-        raise _damaged("a state has no name")
-    inputs = tuple(_field(record, "inputs", list, tuple))
-    if not inputs or not all(isinstance(one, str) and one.isidentifier() for one in inputs):
+    states, inputs, masks, shown = (_names(record, key) for key in ("states", "inputs", "masks", "shown"))
+    if not inputs or not all(one.isidentifier() for one in inputs):
         raise _damaged("an input has no name")
     if len({*inputs, *states}) < len(inputs) + len(states):
         raise _damaged("an input or a state has the name of another")
-    masks = tuple(_field(record, "masks", list, tuple))
     if not set(masks) <= set(inputs[1:]):
         raise _damaged("a mask is no further input")
-    shown = tuple(_field({"shown": [], **record}, "shown", list, tuple))
     if not set(shown) <= set(states[1:]) or len(set(shown)) < len(shown):
         raise _damaged("what is shown is none of the states after the first")
     outputs = tuple(_field(record, "outputs", list, tuple))
@@ -120,6 +115,16 @@ def _field(record: Any, key: str, *kinds: type) -> Any:
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise _damaged(f"{key} is missing or is no {kinds[0].__name__}")
     return value
+
+
+def _names(record: Any, key: str) -> tuple[str, ...]:
+    """The list of names under `key`; records of earlier versions say nothing of what is shown."""
+    names = (
+        () if key == "shown" and isinstance(record, dict) and key not in record else _field(record, key, list, tuple)
+    )
+    if not all(isinstance(name, str) for name in names):
+        raise _damaged(f"one of its {key} has no name")
+    return tuple(names)
 
 
 def _node(record: Any) -> Node:
