@@ -55,6 +55,27 @@ def test_a_side_with_other_weights_is_not_timed(monkeypatch):
         worker.work(JOB)
 
 
+@pytest.mark.parametrize(
+    ("cell", "wrong", "agrees"), [("rnn_relu", 2, True), ("rnn_relu", 3, False), ("gru", 1, False)]
+)
+def test_where_a_kink_may_be_the_reason_numbers_are_drawn_again(monkeypatch, cell, wrong, agrees):
+    built = []
+
+    class AtFirst(Torch):
+        def build(self, case):
+            built.append(case)
+            return (Altered() if len(built) <= wrong else Torch()).build(case)
+
+    monkeypatch.setitem(SIDES, "torch", AtFirst())
+    job = replace(JOB, entries=((cell, "ours"), (cell, "torch")), parts=False)
+    if agrees:
+        assert isinstance(worker.work(job), Timed)
+    else:
+        with pytest.raises(BackendError, match=f"torch for {cell} at"):
+            worker.work(job)
+    assert len({float(case.x.sum()) for case in built}) == len(built) == (3 if cell == "rnn_relu" else 1)
+
+
 def test_a_side_that_fails_is_named(monkeypatch):
     monkeypatch.setitem(SIDES, "torch", Broken())
     with pytest.raises(BackendError, match=r"^The peer torch failed for gru at 2,3,1,4: no such kernel$"):

@@ -78,6 +78,9 @@ WHOLE = frozenset({Op.STANDARD})
 ELEMENTWISE = COMPUTED - PRODUCTS - REDUCTIONS - WHOLE - {Op.SPREAD}
 """Operations on one entry at a time."""
 
+KINKED = frozenset({Op.MAXIMUM, Op.MINIMUM, Op.RELU, Op.ABS, Op.FLOOR})
+"""Operations whose derivative jumps somewhere: there, rounding decides between two right gradients."""
+
 AHEAD = frozenset({Op.COS, Op.SIN})
 """Operations that no kernel has: where no state is involved, they are computed before the loop over time."""
 
