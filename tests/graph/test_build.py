@@ -65,7 +65,7 @@ DAMAGE = {
     "states exchanged": (lambda one: one["states"].reverse(), "the name of the input or of another state"),
     "an unknown state": (lambda one: one.update(states=["h", "q"]), "its states are not those of its nodes"),
     "one state twice": (lambda one: one.update(states=["h", "h"]), "an input or a state has the name of another"),
-    "a nameless state": (lambda one: one.update(states=["h", None]), "a state has no name"),
+    "a nameless state": (lambda one: one.update(states=["h", None]), "one of its states has no name"),
     "a state less": (lambda one: one["states"].pop(), "its states and outputs do not match"),
     "no input": (no_input, "its inputs and its states are not those of its nodes"),
     "a matrix as a vector": (matrix_as_a_vector, "a matrix can only be multiplied with a vector"),

@@ -88,9 +88,30 @@ RULES = {
     "a sigmoid -1000": (lambda a, b: a * sigmoid(-1000), ["sigmoid", "multiply"]),
 }
 
+SUMS = {
+    "sum -a": (lambda a, b: total(negative(a)), ["sum", "negate"]),
+    "sum a + sum b": (lambda a, b: total(a) + total(b), ["add", "sum"]),
+    "sum a - sum b": (lambda a, b: total(a) - total(b), ["subtract", "sum"]),
+    "-sum a - sum b": (lambda a, b: -total(a) - total(b), ["add", "sum", "negate"]),
+    "sum -a + sum -b": (lambda a, b: total(-a) + total(-b), ["add", "sum", "negate"]),
+    "-a - b": (lambda a, b: -a - b, ["add", "negate"]),
+    "a / sum b": (lambda a, b: a / total(b), ["sum", "divide", "multiply"]),
+    "a / sum b + b / sum b": (
+        lambda a, b: a / total(b) + b / total(b),
+        ["sum", "divide", "multiply", "multiply", "add"],
+    ),
+    "sum a / sum b": (lambda a, b: total(a) / total(b), ["sum", "sum", "divide"]),
+    "sum sum a + sum b": (lambda a, b: total(total(a)) + total(b), ["sum", "sum", "sum", "add"]),
+}
+"""Expressions with what is summed over all entries, and the operations that are left of them."""
+
 # A constant is computed by another library's function: each is right within a unit or two in the last place.
 EXACT = {**NUMPY, Op.SOFTPLUS: lambda a: np.logaddexp(a, 0.0)}
 ROUNDING = 4 * np.finfo(np.float64).eps
+
+
+def total(a):
+    return Symbol(Op.SUM, (a,))
 
 
 def number(value):
@@ -147,8 +168,19 @@ def test_a_rule_keeps_the_value_and_leaves_out_operations(rule):
     np.testing.assert_allclose(worth(nodes, PAIRS), as_written(expression, PAIRS), rtol=ROUNDING, atol=0)
 
 
+@pytest.mark.parametrize("rule", SUMS)
+def test_a_rule_for_what_is_summed_over_the_entries_keeps_the_value(rule):
+    written, left = SUMS[rule]
+    expression = written(*symbols())
+    nodes = simplified(expression)
+    assert sorted(node.op.value for node in nodes if node.args) == sorted(left)
+    random = np.random.default_rng(0)
+    leaves = {"a": random.normal(size=H), "b": random.normal(size=H)}
+    np.testing.assert_allclose(interpret(nodes, leaves)[-1], evaluate(expression, leaves), rtol=H * ROUNDING)
+
+
 def test_every_operation_with_a_rule_is_tested():
-    written = [one(*symbols()) for one, _ in RULES.values()]
+    written = [one(*symbols()) for one, _ in (*RULES.values(), *SUMS.values())]
     assert {*SIMPLIFY} <= {one.op for one in written}
 
 

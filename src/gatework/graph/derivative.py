@@ -128,6 +128,8 @@ def _matmul(steps: Steps, k: int, d: int) -> Contributions:
 
 def _multiply(steps: Steps, k: int, d: int) -> Contributions:
     a, b = steps.nodes[k].args
+    if a == b:
+        return ((a, steps.add(Op.MULTIPLY, steps.add(Op.MULTIPLY, steps.constant(2.0), d), a)),)
     return ((a, steps.add(Op.MULTIPLY, d, b)), (b, steps.add(Op.MULTIPLY, d, a)))
 
 

@@ -1,8 +1,9 @@
 """A list of nodes that simplifies itself as it grows.
 
 Every pass over a graph writes its result through `Steps`: an operation that is there already is not written again,
-constants are computed, and what changes nothing (`a + 0`, `1 ⊙ a`, `--a`) is left out. The rules keep the value of
-every expression, infinities and NaN included; only the sign of a zero may change.
+constants are computed, and what changes nothing (`a + 0`, `1 ⊙ a`, `--a`) is left out. Sums over entries are joined,
+and a vector is multiplied by the inverse of a number of its sequence. The rules keep the value of every expression but
+for rounding, infinities and NaN included; only the sign of a zero may change.
 """
 
 from __future__ import annotations
@@ -125,7 +126,18 @@ def _sum(steps: Steps, args: Args) -> int | None:
         return steps.add(Op.SUBTRACT, a, steps.nodes[b].args[0])
     if steps.nodes[a].op is Op.NEGATE:
         return steps.add(Op.SUBTRACT, b, steps.nodes[a].args[0])
-    return None
+    return _joined(steps, Op.ADD, a, b)
+
+
+def _joined(steps: Steps, op: Op, a: int, b: int) -> int | None:
+    """Two sums over the entries of a vector as one: what a kernel sums up it has to store first."""
+    first, second = steps.nodes[a], steps.nodes[b]
+    if not first.op is second.op is Op.SUM:
+        return None
+    left, right = first.args[0], second.args[0]
+    if steps.nodes[left].shape != steps.nodes[right].shape:
+        return None
+    return steps.add(Op.SUM, steps.add(op, left, right))
 
 
 def _difference(steps: Steps, args: Args) -> int | None:
@@ -136,7 +148,9 @@ def _difference(steps: Steps, args: Args) -> int | None:
         return steps.add(Op.NEGATE, b)
     if steps.nodes[b].op is Op.NEGATE:
         return steps.add(Op.ADD, a, steps.nodes[b].args[0])
-    return None
+    if steps.nodes[a].op is Op.NEGATE:
+        return steps.add(Op.NEGATE, steps.add(Op.ADD, steps.nodes[a].args[0], b))
+    return _joined(steps, Op.SUBTRACT, a, b)
 
 
 def _product(steps: Steps, args: Args) -> int | None:
@@ -152,7 +166,12 @@ def _quotient(steps: Steps, args: Args) -> int | None:
     a, b = args
     if steps.value(b) == 1.0:
         return a
-    return steps.add(Op.NEGATE, a) if steps.value(b) == -1.0 else None
+    if steps.value(b) == -1.0:
+        return steps.add(Op.NEGATE, a)
+    if steps.nodes[b].shape == ("1",) and steps.nodes[a].shape not in ((), ("1",)):
+        # One division for a sequence, and a product for each of its entries.
+        return steps.add(Op.MULTIPLY, a, steps.add(Op.DIVIDE, steps.constant(1.0), b))
+    return None
 
 
 def _negative(steps: Steps, args: Args) -> int | None:
@@ -160,6 +179,11 @@ def _negative(steps: Steps, args: Args) -> int | None:
     if node.op is Op.NEGATE:
         return node.args[0]
     return None
+
+
+def _total(steps: Steps, args: Args) -> int | None:
+    node = steps.nodes[args[0]]
+    return steps.add(Op.NEGATE, steps.add(Op.SUM, node.args[0])) if node.op is Op.NEGATE else None
 
 
 def _same(steps: Steps, args: Args) -> int | None:
@@ -184,6 +208,7 @@ SIMPLIFY: dict[Op, Callable[[Steps, Args], int | None]] = {
     Op.MULTIPLY: _product,
     Op.DIVIDE: _quotient,
     Op.NEGATE: _negative,
+    Op.SUM: _total,
     Op.MAXIMUM: _same,
     Op.MINIMUM: _same,
     Op.ABS: _absolute,

@@ -13,6 +13,7 @@ from torch import Tensor
 from gatework.errors import UsageError
 from gatework.graph import Graph
 from gatework.graph.around import DROP, KEPT, VALID, ZONE, kept, recurrent_dropout, valid, zoneout
+from gatework.kernels.memory import room
 
 Rates = Mapping[str, float]
 """Probabilities by the name of a state or an equation."""
@@ -54,7 +55,7 @@ class Around:
         for name in names:
             kind, _, of = name.partition("_")
             if name in (VALID, KEPT):
-                found.append(given[name].expand(T, B, H))
+                found.append(_spread(given[name], (T, B, H)))
             elif kind == ZONE:
                 keep = 1 - self.zoneout[of]
                 found.append(coins(x, (T, B, H), keep) if training else x.new_full((B, H), keep))
@@ -88,6 +89,13 @@ def _graph(
     return valid(graph) if ending else graph
 
 
+def _spread(mask: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A mask that is the same for all units."""
+    if torch.compiler.is_compiling():
+        return mask.expand(shape)
+    return room(mask, *shape).copy_(mask)
+
+
 def coins(like: Tensor, shape: tuple[int, ...], keep: float) -> Tensor:
     """Ones with this probability, to a part in 65,536, and zeros: of the type and device of `like`.
 
@@ -95,9 +103,21 @@ def coins(like: Tensor, shape: tuple[int, ...], keep: float) -> Tensor:
     whole training step.
     """
     count = prod(shape)
-    bits = torch.empty(-(-count // 4), dtype=torch.int64, device=like.device).random_(-(1 << 63), None)
-    last = max(round(keep * 65536), 1) - 32769
-    return (bits.view(torch.int16)[:count] <= last).view(shape).to(like.dtype)
+    if torch.compiler.is_compiling():
+        bits = torch.empty(-(-count // 4), dtype=torch.int64, device=like.device).random_(-(1 << 63), None)
+        return (_quarters(bits, count) <= _last(keep)).view(shape).to(like.dtype)
+    bits = room(like.new_empty(0, dtype=torch.float64), -(-count // 4)).view(torch.int64).random_(-(1 << 63), None)
+    # Truth values first and numbers then take ten times as long.
+    return torch.le(_quarters(bits, count), _last(keep), out=room(like, count)).view(shape)
+
+
+def _quarters(bits: Tensor, count: int) -> Tensor:
+    return bits.view(torch.int16)[:count]
+
+
+def _last(keep: float) -> int:
+    """The largest of the numbers from -32,768 to 32,767 that stands for a one."""
+    return max(round(keep * 65536), 1) - 32769
 
 
 def _named(what: str, rates: Rates) -> dict[str, float]:

@@ -29,8 +29,8 @@ from gatework.graph import (
     sqrt,
     tanh,
 )
-from gatework.kernels import Reference
-from gatework.kernels.cpu import engine, memory
+from gatework.kernels import Reference, memory
+from gatework.kernels.cpu import engine
 from gatework.kernels.cpu.host import host
 from gatework.kernels.cpu.operator import _LIBRARY  # noqa: F401  (the operator is defined)
 from valid_states import valid

@@ -11,9 +11,15 @@ WIDE = Host("wide", "", "x86_64-unknown-linux-gnu", vector_bytes=64, registers=3
 NARROW = Host("narrow", "", "x86_64-unknown-linux-gnu", vector_bytes=32, registers=16)
 
 
-@given(st.integers(0, 12), st.integers(1, 700), st.integers(1, 100), st.sampled_from([WIDE, NARROW]))
-def test_a_tile_fits_the_registers(accumulators, entries, batch, host):
-    tile = choose(accumulators, entries, batch, host, 4)
+@given(
+    st.lists(st.integers(1, 12), max_size=3),
+    st.integers(1, 700),
+    st.integers(1, 100),
+    st.sampled_from([WIDE, NARROW]),
+)
+def test_a_tile_fits_the_registers(parts, entries, batch, host):
+    tile = choose(parts, entries, batch, host, 4)
+    accumulators = max(parts, default=0)
     weights = tile.columns * accumulators
     assert 1 <= tile.rows <= min(MOST_ROWS, batch)
     assert tile.columns * host.lanes(4) < entries + host.lanes(4)
@@ -36,9 +42,10 @@ def test_groups_cover_every_unit_once(entries, columns, lanes):
 @pytest.mark.parametrize(
     ("accumulators", "entries", "batch", "expected"),
     [
-        (4, 256, 8, (4, 1)),  # 16 multiply-adds for 8 loads, and no row is computed twice
-        (1, 256, 8, (8, 2)),  # one sum: several vectors side by side, or the loads of the rows would be the limit
-        (4, 64, 1, (1, 4)),  # one sequence: as many vectors as hide the latency
+        ([4], 256, 8, (4, 1)),  # 16 multiply-adds for 8 loads, and no row is computed twice
+        ([4, 4], 256, 8, (4, 1)),  # the same one after the other
+        ([1], 256, 8, (8, 2)),  # one sum: several vectors side by side, or the loads of the rows would be the limit
+        ([4], 64, 1, (1, 4)),  # one sequence: as many vectors as hide the latency
     ],
 )
 def test_the_tile_of_a_usual_shape(accumulators, entries, batch, expected):

@@ -15,6 +15,10 @@ from gatework.kernels.cpu import functions
 I1, I32, I64, POINTER = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.PointerType()
 
 
+_MASKED = 64
+"""Bytes of a vector from which the processor stores some of its lanes as fast as all: AVX-512 has masks for that."""
+
+
 @dataclass
 class Unit:
     """A module of LLVM IR for one element type and one vector length."""
@@ -199,8 +203,21 @@ class Code:
         """Store a vector, or its first lanes."""
         if lanes is None or lanes == self.unit.lanes:
             self.builder.store(value, pointer, align=self.unit.bytes)
-        else:
+        elif self.unit.lanes * self.unit.bytes >= _MASKED:
             self.store_masked(value, pointer, self.unit.mask(lanes))
+        else:
+            self._store_pieces(value, pointer, lanes)
+
+    def _store_pieces(self, value: Any, pointer: Any, lanes: int) -> None:
+        """Store the first lanes, one power of two of them after the other."""
+        unit, begin = self.unit, 0
+        undefined = ir.Constant(unit.vector, ir.Undefined)
+        while begin < lanes:
+            size = 1 << ((lanes - begin).bit_length() - 1)
+            picks = ir.Constant(ir.VectorType(I32, size), list(range(begin, begin + size)))
+            piece = self.builder.shuffle_vector(value, undefined, picks)
+            self.builder.store(piece, self.at(pointer, begin), align=unit.bytes)
+            begin += size
 
     def store_masked(self, value: Any, pointer: Any, mask: Any) -> None:
         """Store the lanes of a mask."""

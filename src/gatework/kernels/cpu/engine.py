@@ -19,13 +19,13 @@ from gatework.graph.plan import arriving_array, input_array, plan, state_array
 from gatework.kernels.cpu.build import Library, build
 from gatework.kernels.cpu.forking import AtFork
 from gatework.kernels.cpu.host import host
-from gatework.kernels.cpu.memory import POOL
 from gatework.kernels.cpu.panels import Sizes, pack
 from gatework.kernels.cpu.places import row_stride
 from gatework.kernels.cpu.sums import layout
 from gatework.kernels.cpu.team import Entry, entry, team
 from gatework.kernels.cpu.tiles import MOST_ROWS
 from gatework.kernels.cpu.writer import Kernel, write
+from gatework.kernels.memory import POOL
 
 INFERENCE, FORWARD, BACKWARD, STEP = "inference", "forward", "backward", "step"
 

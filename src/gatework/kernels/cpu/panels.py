@@ -7,7 +7,7 @@ full registers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gatework.graph.loop import Loop, Place, Stage
 from gatework.kernels.cpu.host import Host
@@ -39,12 +39,17 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class StagePanels:
-    """A stage with its tile height, its accumulated nodes in order, and its panels."""
+    """A stage with its tile height, its accumulated nodes in order, and its panels.
+
+    `parts` are the accumulators, by their place in that order, that have to be in registers together: some vector
+    feeds them all.
+    """
 
     stage: Stage
     rows: int
     sums: tuple[int, ...]
     panels: tuple[Panel, ...]
+    parts: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def pack(loop: Loop, sizes: Sizes, batch: int, host: Host, itemsize: int) -> Pac
     for index, stage in enumerate(every):
         twin = _twin(stage, every[:index])
         if twin is not None:
-            made[index] = StagePanels(stage, made[twin].rows, made[twin].sums, made[twin].panels)
+            made[index] = replace(made[twin], stage=stage)
             continue
         made[index] = _stage(stage, sizes, batch, host, itemsize, lanes, offset)
         offset = max([offset, *(panel.offset + panel.tile * panel.group.count for panel in made[index].panels)])
@@ -94,13 +99,26 @@ def _twin(stage: Stage, before: tuple[Stage, ...]) -> int | None:
 def _stage(stage: Stage, sizes: Sizes, batch: int, host: Host, itemsize: int, lanes: int, offset: int) -> StagePanels:
     sums = tuple(sorted(stage.products))
     entries = sizes[stage.columns]
-    tile = choose(len(sums), entries, batch, host, itemsize)
+    parts = _parts(stage, sums)
+    tile = choose([len(part) for part in parts], entries, batch, host, itemsize)
     panels = []
     for group in groups(entries, tile.columns, lanes):
         segments, size = _segments(stage, sums, group.columns, sizes)
         panels.append(Panel(group, segments, offset, size))
         offset += size * group.count
-    return StagePanels(stage, tile.rows, sums, tuple(panels))
+    return StagePanels(stage, tile.rows, sums, tuple(panels), parts)
+
+
+def _parts(stage: Stage, sums: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """The accumulators in groups that no vector joins: a layer norm has those of x and those of h apart."""
+    groups: list[tuple[set[Place], list[int]]] = []
+    for accumulator, k in enumerate(sums):
+        vectors = {term.vector for term in stage.products[k]}
+        joined = [group for group in groups if group[0] & vectors]
+        groups = [group for group in groups if group not in joined]
+        members = [one for _, found in joined for one in found]
+        groups.append((vectors.union(*(found for found, _ in joined)), [*members, accumulator]))
+    return tuple(sorted(tuple(sorted(members)) for _, members in groups))
 
 
 def _segments(stage: Stage, sums: tuple[int, ...], columns: int, sizes: Sizes) -> tuple[tuple[Segment, ...], int]:

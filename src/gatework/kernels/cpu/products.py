@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from gatework.kernels.cpu.code import Code
@@ -23,9 +24,9 @@ class Accumulators:
             for _ in range(rows)
         ]
 
-    def clear(self) -> None:
-        """Set all of them to zero."""
-        for row, k, column in self._every():
+    def clear(self, part: Sequence[int] | None = None) -> None:
+        """Set those of some sums, or all of them, to zero."""
+        for row, k, column in self._every(part):
             self.put(row, k, column, self._code.constant(0.0))
 
     def get(self, row: int, k: int, column: int) -> Any:
@@ -36,17 +37,15 @@ class Accumulators:
         """Replace one vector."""
         self._code.builder.store(value, self._slots[row][k][column])
 
-    def spill(self, pointer: Any) -> None:
-        """Write all of them to memory: row after row, sum after sum."""
+    def spill(self, pointer: Any, part: Sequence[int] | None = None) -> None:
+        """Write those of some sums, or all of them, to their places in memory: row after row, sum after sum."""
         lanes = self._code.unit.lanes
-        for row, k, column in self._every():
+        for row, k, column in self._every(part):
             offset = ((row * self.sums + k) * self.columns + column) * lanes
             self._code.store(self.get(row, k, column), self._code.at(pointer, offset))
 
-    def _every(self) -> list[tuple[int, int, int]]:
-        return [
-            (row, k, column) for row in range(self.rows) for k in range(self.sums) for column in range(self.columns)
-        ]
+    def _every(self, part: Sequence[int] | None) -> Iterator[tuple[int, int, int]]:
+        return product(range(self.rows), range(self.sums) if part is None else part, range(self.columns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class SumWriter:
         """Add what lies between two times (the second excluded) and two rows (the second excluded)."""
         code, lanes = self._code, self._code.unit.lanes
         width = one.count * self._sizes["H"]
-        tile = choose(1, width, one.entries, self._host, code.unit.bytes)
+        tile = choose([1], width, one.entries, self._host, code.unit.bytes)
         full, rest = divmod(one.entries, tile.rows)
         for group in groups(width, tile.columns, lanes):
             with code.loop(group.count, name="columns") as g:

@@ -8,6 +8,7 @@ and no less than the four cycles after which an accumulator can be added to agai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -40,10 +41,11 @@ class Group:
     lanes: int
 
 
-def choose(accumulators: int, entries: int, batch: int, host: Host, itemsize: int) -> Tile:
+def choose(accumulators: Sequence[int], entries: int, batch: int, host: Host, itemsize: int) -> Tile:
     """The cheapest tile for vectors of `entries` entries and `batch` sequences; for none, the smallest.
 
-    Where nothing is accumulated a tile is a whole sequence's vector: what is summed over it is summed once.
+    `accumulators` are how many are in registers together, one after the other. Where nothing is accumulated a tile is a
+    whole sequence's vector: what is summed over it is summed once.
     """
     vectors = -(-entries // host.lanes(itemsize))
     if not accumulators:
@@ -53,9 +55,13 @@ def choose(accumulators: int, entries: int, batch: int, host: Host, itemsize: in
     tiles = [
         Tile(rows, columns)
         for rows, columns in product(range(1, min(MOST_ROWS, batch) + 1), range(1, vectors + 1))
-        if _registers(rows, columns * accumulators) <= host.registers
+        if _registers(rows, columns * max(accumulators)) <= host.registers
     ]
-    return min(tiles or [Tile(1, 1)], key=lambda tile: (_cost(tile, accumulators, vectors, batch), -tile.rows))
+
+    def cost(tile: Tile) -> float:
+        return sum(_cost(tile, one, vectors, batch) for one in accumulators)
+
+    return min(tiles or [Tile(1, 1)], key=lambda tile: (cost(tile), -tile.rows))
 
 
 def _registers(rows: int, weights: int) -> int:

@@ -257,10 +257,12 @@ class _Runner:
             self._dots(stage, addresses, j, row, memory)
         elif sums:
             tile = Accumulators(code, stage.rows, sums, columns)
-            tile.clear()
-            for segment in panel.segments:
-                multiply(code, tile, panel, segment, weights, addresses[segment.place], row)
-            tile.spill(memory)
+            for part in stage.parts:
+                tile.clear(part)
+                for segment in panel.segments:
+                    if segment.matrices[0][0] in part:
+                        multiply(code, tile, panel, segment, weights, addresses[segment.place], row)
+                tile.spill(memory, part)
         with code.loop(stage.rows, name="row") as i:
             inside = stage.stage
             # Once for a sequence, before the loop over its columns.

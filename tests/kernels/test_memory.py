@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from gatework.kernels.cpu.memory import LARGE, Pool
+from gatework.kernels.memory import LARGE, Pool
 
 ROWS = LARGE // 4 // 64  # of 64 numbers of four bytes: the smallest block that is kept
 

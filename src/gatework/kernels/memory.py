@@ -75,3 +75,9 @@ class Pool:
 
 POOL = Pool()
 """The pool of this process."""
+
+
+def room(like: Tensor, *shape: int) -> Tensor:
+    """An uninitialised tensor of the type and on the device of `like`: of the pool, where that has such ones."""
+    pooled = like.device.type == "cpu" and like.dtype in (torch.float32, torch.float64)
+    return POOL.empty(like, *shape) if pooled else like.new_empty(shape)
