@@ -6,8 +6,8 @@ from random_cells import H, N, cells
 
 from gatework.graph.build import build
 from gatework.kernels import Reference
-from gatework.kernels.cpu.engine import recurrence
-from gatework.kernels.cpu.operator import run
+from gatework.kernels.operator import run
+from gatework.kernels.recurrence import recurrence
 
 T, B = 3, 5
 

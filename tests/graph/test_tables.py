@@ -24,6 +24,7 @@ from gatework.graph.ops import (
 )
 from gatework.kernels import reference
 from gatework.kernels.cpu import functions
+from gatework.kernels.triton import writing
 
 WRITTEN = LANGUAGE & COMPUTED
 TABLES = {
@@ -37,6 +38,7 @@ TABLES = {
     "steps.FOLD": (steps.FOLD, WRITTEN & ELEMENTWISE),
     "keeping.PRICES": (keeping.PRICES, ELEMENTWISE | {Op.SPREAD}),
     "functions.LLVM": (functions.LLVM, ELEMENTWISE - AHEAD),
+    "writing.TRITON": (writing.TRITON, ELEMENTWISE - AHEAD),
 }
 
 

@@ -13,7 +13,7 @@ import click
 
 from gatework.errors import GateworkError
 
-COMMANDS = ("compare", "search", "predict", "report", "cells", "show", "bench")
+COMMANDS = ("compare", "search", "predict", "report", "cells", "show", "bench", "doctor")
 """The subcommands, each in the file of its name."""
 
 USAGE, INTERRUPTED = 2, 130

@@ -13,10 +13,11 @@ from gatework.errors import BackendError, UsageError
 from gatework.graph import Cell
 from gatework.graph.cost_text import cost_sections
 from gatework.graph.gradient_text import gradient_sections
+from gatework.graph.graph import Graph
 from gatework.graph.latex import latex
 from gatework.graph.lines import Section, page
 from gatework.graph.listing import listing
-from gatework.graph.loop import Plan
+from gatework.graph.loop import Loop, Plan
 from gatework.graph.plan import plan
 from gatework.graph.plan_text import TITLES, loop_sections, plan_sections
 from gatework.graph.tally import Sizes
@@ -78,9 +79,20 @@ def _cpu(asked: _Asked) -> str:
     return "\n".join([*(f"; {line}".rstrip() for line in head.splitlines()), "", code])
 
 
-def _planned(cell: Cell) -> Plan:
+def _triton(asked: _Asked) -> str:
+    from gatework.kernels.triton import sequence
+
+    # All products that read no state are computed before the loop.
+    made = _planned(asked.cell, asked.cell.graph.ahead.core)
+    loop: Loop = getattr(made, asked.direction)
+    head = _page(asked.cell, loop_sections(made, asked.direction))
+    code = sequence.write(loop, backward=asked.direction == "backward").text
+    return "\n".join([*(f"# {line}".rstrip() for line in head.splitlines()), "", code])
+
+
+def _planned(cell: Cell, core: Graph | None = None) -> Plan:
     try:
-        return plan(cell.graph.parts.core)
+        return plan(core or cell.graph.parts.core)
     except BackendError as error:
         raise BackendError(f"There is no plan for {cell.name}: {error}; the back-end reference runs it.") from None
 
@@ -100,6 +112,7 @@ STAGES: dict[str, Callable[[_Asked], str]] = {
     "gradient": _gradient,
     "plan": _plan,
     "cpu": _cpu,
+    "triton": _triton,
 }
 """What can be printed, in the order in which one follows from the other."""
 
@@ -137,12 +150,13 @@ class _SizesType(click.ParamType[Sizes]):
     type=click.Choice(list(TITLES)),
     default="forward",
     show_default=True,
-    help="The loop whose code cpu prints; forward and backward are those of training.",
+    help="The loop whose code cpu or triton prints; forward and backward are those of training.",
 )
 def show(cell: str, stage: str, sizes: Sizes, direction: str) -> None:
     """Print CELL, a name or ./file.py:function, at one of the stages from its equations to its kernels.
 
     equations and latex are for reading, graph lists the operations, gradient gives the backward equations, plan says
-    what is multiplied, computed and stored when, and at what cost, and cpu is the LLVM IR of a kernel.
+    what is multiplied, computed and stored when, and at what cost, cpu is the LLVM IR of a kernel, and triton the
+    source of one for GPUs.
     """
     click.echo(STAGES[stage](_Asked(find(cell), sizes, direction)))

@@ -20,6 +20,7 @@ from gatework.graph import Graph
 from gatework.kernels.cpu.backend import Cpu
 from gatework.kernels.cpu.host import refusal
 from gatework.kernels.reference import Reference
+from gatework.kernels.triton.backend import Triton
 
 Ran = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
 """The first state and those that are shown after every step, and all states after the last one."""
@@ -52,8 +53,11 @@ class Backend(Protocol):
         """Run the cell along (T, B, N)."""
 
 
-BACKENDS: dict[str, Backend] = {"cpu": Cpu(), "reference": Reference()}
+BACKENDS: dict[str, Backend] = {"cpu": Cpu(), "reference": Reference(), "triton": Triton()}
 """The back-ends, fastest first."""
+
+AUTO = ("cpu", "reference")
+"""Those that `auto` picks from."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +122,12 @@ def autocast_is_left(x: Tensor, kind: torch.dtype) -> bool:
 def choose(backend: str, graph: Graph) -> Choice:
     """The back-ends that may run this graph. Raises `BackendError` where the one that is asked for cannot."""
     if backend == "auto":
-        reasons = {name: one.refusal(graph) for name, one in BACKENDS.items()}
+        reasons = {name: BACKENDS[name].refusal(graph) for name in AUTO}
         if refusal():
             _tell(f"Cells run on the slow reference back-end: compiled kernels cannot run here: {refusal()}.")
         elif reasons.get("cpu"):
             _tell(f"A cell runs on the slow reference back-end: no kernel can be compiled for it: {reasons['cpu']}.")
-        return Choice(tuple(one for name, one in BACKENDS.items() if not reasons[name]))
+        return Choice(tuple(BACKENDS[name] for name in AUTO if not reasons[name]))
     if backend not in BACKENDS:
         raise BackendError(f"There is no back-end {backend!r}: choose auto or one of {', '.join(BACKENDS)}.")
     reason = BACKENDS[backend].refusal(graph)

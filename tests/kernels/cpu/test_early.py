@@ -10,8 +10,8 @@ from gatework.errors import BackendError
 from gatework.graph import U, W, b, cell, cos, exp, mean, p, sigmoid, tanh, total
 from gatework.graph.build import from_json
 from gatework.graph.ops import Op
-from gatework.kernels import choose, dispatch
-from gatework.kernels.cpu import backend, operator
+from gatework.kernels import choose, dispatch, operator
+from gatework.kernels.cpu import backend
 from gatework.layers import Recurrent
 from valid_states import PLAIN
 

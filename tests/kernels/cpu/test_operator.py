@@ -14,8 +14,8 @@ import gatework as gw
 from gatework.cells import catalogue, find
 from gatework.errors import BackendError, EquationError, UsageError
 from gatework.graph.build import from_json
-from gatework.kernels import Reference
-from gatework.kernels.cpu import engine, operator
+from gatework.kernels import Reference, operator, passes
+from gatework.kernels.cpu import engine
 from valid_states import valid
 
 # Float32 on both sides, sums of at most some hundred numbers of order one: hundreds × 6e-8.
@@ -361,8 +361,8 @@ def test_what_it_cannot_compute_goes_to_the_reference_or_is_refused(change):
 
 def test_the_compiled_kernels_are_what_runs(monkeypatch):
     calls = []
-    original = engine.forward
-    monkeypatch.setattr(engine, "forward", lambda *given, **more: calls.append(1) or original(*given, **more))
+    original = passes.forward
+    monkeypatch.setattr(passes, "forward", lambda *given, **more: calls.append(1) or original(*given, **more))
     for module in (layer("gru", backend="auto"), gw.GRU(N, H), gw.LSTM(N, H), gw.RNN(N, H)):
         assert module.kernel == "cpu"
         calls.clear()

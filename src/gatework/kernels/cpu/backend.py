@@ -6,16 +6,15 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from gatework.errors import BackendError
 from gatework.graph import Graph
-from gatework.graph.early import Split
-from gatework.kernels.cpu import host, operator
-from gatework.kernels.reference import evaluate
+from gatework.kernels import operator
+from gatework.kernels.cpu import host
+from gatework.kernels.early import early
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -46,7 +45,7 @@ class Cpu:
             return f"it computes in float32 and float64, not in {str(x.dtype).removeprefix('torch.')}"
         if not torch.compiler.is_compiling() and torch._C._is_tracing():
             return "torch.jit traces it, which keeps no operator of ours: use torch.export"
-        return "it is transformed by torch.func" if _is_transformed() else ""
+        return "it is transformed by torch.func" if operator.is_transformed() else ""
 
     def trajectory(
         self,
@@ -59,7 +58,7 @@ class Cpu:
         """Run the cell along a sequence, as `Reference.trajectory` does."""
         found = graph.ahead if _products_first(graph, x, states[0].shape[-1]) else graph.parts
         if found.results:
-            others = [*others, *_early(graph, found, parameters, (x, *others), states[0].shape[-1])]
+            others = [*others, *early(graph, found, parameters, (x, *others), states[0].shape[-1])]
         weights = [parameters[one.key] for one in found.core.parameters]
         given = (x, *others, *states, *weights)
         training = torch.is_grad_enabled() and any(one.requires_grad for one in given)
@@ -98,19 +97,3 @@ def _products_first(graph: Graph, x: Tensor, H: int) -> bool:
 @functools.lru_cache(maxsize=1024)
 def _entries(graph: Graph, N: int, H: int) -> int:
     return sum(prod(one.sizes(N, H)) for one in graph.parameters)
-
-
-def _early(
-    graph: Graph, found: Split, parameters: Mapping[str, Tensor], inputs: Sequence[Tensor], H: int
-) -> list[Tensor]:
-    """What the early part gives, for the whole sequence: (T, B, H), or (B, H) where it comes from weights alone."""
-    values = evaluate(found.nodes, parameters, dict(zip(graph.inputs, inputs, strict=True)))
-    T, B, _ = inputs[0].shape
-    return [values[k].expand(*((T, B, H) if values[k].dim() > 1 else (B, H))) for k in found.results]
-
-
-def _is_transformed() -> Any:
-    """Whether torch.func, or forward-mode differentiation, is at work: these need operations that torch knows."""
-    if torch.compiler.is_compiling():
-        return False
-    return torch._C._functorch.peek_interpreter_stack() is not None or torch.autograd.forward_ad._current_level >= 0

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import functools
-import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gatework.graph import Graph
-from gatework.graph.build import from_json
 from gatework.graph.loop import Keeping, Loop, Plan
-from gatework.graph.plan import arriving_array, input_array, plan, state_array
 from gatework.kernels.cpu.build import Library, build
 from gatework.kernels.cpu.forking import AtFork
 from gatework.kernels.cpu.host import host
@@ -26,8 +21,11 @@ from gatework.kernels.cpu.team import Entry, entry, team
 from gatework.kernels.cpu.tiles import MOST_ROWS
 from gatework.kernels.cpu.writer import Kernel, write
 from gatework.kernels.memory import POOL
+from gatework.kernels.passes import Wanted
+from gatework.kernels.recurrence import BACKWARD, INFERENCE, Recurrence
 
-INFERENCE, FORWARD, BACKWARD, STEP = "inference", "forward", "backward", "step"
+STEP = "step"
+"""The kernel of a few steps, which reads the weights as they lie."""
 
 SLAB = 64
 """Rows whose states stay in cache from one time step to the next."""
@@ -68,34 +66,22 @@ class Compiled:
     arrays: tuple[tuple[str, str, str, int, int], ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Recurrence:
-    """A cell with its plan, and the kernels that were made for it."""
+def compiled(cell: Recurrence, which: str, N: int, H: int, bits: int, rows: int) -> Compiled:
+    """The kernel of one of a cell's loops, for batches of at least `rows` sequences."""
+    key = ("cpu", which, N, H, bits, rows)
+    found: Compiled | None = cell.made.get(key)
+    if found is None:
+        with LOCKS.kernels:
+            found = cell.made.get(key) or _compile(cell, which, N, H, bits, rows)
+            cell.made[key] = found
+    return found
 
-    graph: Graph
-    plan: Plan
-    _kernels: dict[tuple[str, int, int, int, int], Compiled] = field(default_factory=dict)
 
-    @functools.cached_property
-    def keys(self) -> tuple[str, ...]:
-        """The names of the weights, in the order of the graph."""
-        return tuple(parameter.key for parameter in self.graph.parameters)
-
-    def kernel(self, which: str, N: int, H: int, bits: int, rows: int) -> Compiled:
-        """The kernel of one of the loops, for batches of at least `rows` sequences."""
-        key = (which, N, H, bits, rows)
-        found = self._kernels.get(key)
-        if found is None:
-            with LOCKS.kernels:
-                found = self._kernels.get(key) or self._compile(*key)
-                self._kernels[key] = found
-        return found
-
-    def _compile(self, which: str, N: int, H: int, bits: int, rows: int) -> Compiled:
-        kernel = describe(self.plan, which, {"N": N, "H": H, "1": 1}, bits, rows)
-        library = build(write(kernel), host())
-        functions = entry(library, collects=which == BACKWARD)
-        return Compiled(kernel, library, functions, layout(self.plan, kernel.sizes)[1], _arrays(kernel))
+def _compile(cell: Recurrence, which: str, N: int, H: int, bits: int, rows: int) -> Compiled:
+    kernel = describe(cell.plan, which, {"N": N, "H": H, "1": 1}, bits, rows)
+    library = build(write(kernel), host())
+    functions = entry(library, collects=which == BACKWARD)
+    return Compiled(kernel, library, functions, layout(cell.plan, kernel.sizes)[1], _arrays(kernel))
 
 
 def _arrays(kernel: Kernel) -> tuple[tuple[str, str, str, int, int], ...]:
@@ -121,117 +107,7 @@ def describe(made: Plan, which: str, sizes: Sizes, bits: int, rows: int) -> Kern
     return Kernel(loop, packing, sizes, host(), bits, title, which == STEP, made, sums)
 
 
-@functools.lru_cache(maxsize=256)
-def recurrence(record: str) -> Recurrence:
-    """The cell of a graph's record."""
-    graph = from_json(json.loads(record))
-    return Recurrence(graph, plan(graph))
-
-
-def forward(
-    cell: Recurrence,
-    weights: Sequence[Tensor],
-    x: Tensor,
-    others: Sequence[Tensor],
-    states: Sequence[Tensor],
-    *,
-    training: bool,
-) -> list[Tensor]:
-    """Run a cell along (T, B, N): its results at every step, all last states, and what else a backward pass reads.
-
-    The results are the first state and those that are shown.
-
-    `others` are the inputs after the first, (T, B, H), or (B, H) where one is the same at every step. The weights are
-    in the order of the graph. All tensors are contiguous and of one type.
-    """
-    T, B, _ = x.shape
-    H = states[0].shape[1]
-    graph = cell.graph
-    arrays = _inputs(graph, x, others)
-    for k, (name, state) in enumerate(zip(graph.states, states, strict=True)):
-        arrays[f"start:{name}"] = state
-        if name in graph.results:
-            arrays[state_array(graph, k)] = x.new_empty(T, B, H)
-        else:
-            arrays[state_array(graph, k)] = POOL.empty(x, T if training else 2, B, H)
-    for name in cell.plan.kept if training else ():
-        arrays[name] = POOL.empty(x, T, B, H)
-    _run(cell, FORWARD if training else INFERENCE, arrays, weights, x, H)
-    sequences = {name: arrays[state_array(graph, k)] for k, name in enumerate(graph.states)}
-    last = [one[(T - 1) % len(one)].clone() for one in sequences.values()]
-    results = [sequences.pop(name) for name in graph.results]
-    kept = [*sequences.values(), *(arrays[name] for name in cell.plan.kept)] if training else []
-    return [*results, *last, *kept]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which gradients are asked for."""
-
-    inputs: Sequence[bool]
-    states: bool
-    weights: Sequence[bool]
-
-
-def backward(
-    cell: Recurrence,
-    weights: Sequence[Tensor],
-    x: Tensor,
-    others: Sequence[Tensor],
-    states: Sequence[Tensor],
-    kept: Sequence[Tensor],
-    d_results: Sequence[Tensor | None],
-    d_last: Sequence[Tensor | None],
-    wanted: Wanted,
-) -> tuple[list[Tensor | None], list[Tensor] | None, list[Tensor | None]]:
-    """The gradients of the inputs, of the first states and of the weights.
-
-    `kept` is what `forward` gives but for the last states. `d_results` are the gradients of its results at every step,
-    (T, B, H) each, or (B, H) for the same one at every step.
-    """
-    (T, B, _), H = x.shape, states[0].shape[1]
-    graph = cell.graph
-    zeros = x.new_zeros(B, H)
-    hidden = [name for name in graph.states if name not in graph.results]
-    keys = [state_array(graph, graph.states.index(name)) for name in (*graph.results, *hidden)]
-    arrays = {**_inputs(graph, x, others), **dict(zip([*keys, *cell.plan.kept], kept, strict=True))}
-    for name, d_result in zip(graph.results, d_results, strict=True):
-        arrays[arriving_array(graph, name)] = zeros if d_result is None else d_result
-    for name, state, d_state in zip(graph.states, states, d_last, strict=True):
-        arrays[f"start:{name}"] = state
-        arrays[f"end:{name}"] = zeros if d_state is None else d_state
-        arrays[f"begin:{name}"] = x.new_empty(B, H) if wanted.states else zeros
-    gradients = [input_array(graph, name, "dx") for name in graph.inputs]
-    for k, (name, want) in enumerate(zip(gradients, wanted.inputs, strict=True)):
-        if name in cell.plan.backward.arrays:
-            # One that nobody asked for is written to the same place at every step.
-            shape = ((T, B, H) if k else x.shape) if want else (B, H)
-            arrays[name] = x.new_empty(shape)
-    d_weights = [
-        torch.empty_like(weight) if want else None for weight, want in zip(weights, wanted.weights, strict=True)
-    ]
-    _run(cell, BACKWARD, arrays, weights, x, H, d_weights, wanted)
-    begin = [arrays[f"begin:{name}"] for name in graph.states] if wanted.states else None
-    d_inputs = [
-        _gradient(one, arrays.get(name)) if want else None
-        for one, name, want in zip((x, *others), gradients, wanted.inputs, strict=True)
-    ]
-    return d_inputs, begin, d_weights
-
-
-def _inputs(graph: Graph, x: Tensor, others: Sequence[Tensor]) -> dict[str, Tensor]:
-    """The inputs by the names of their arrays."""
-    return {input_array(graph, name): one for name, one in zip(graph.inputs, (x, *others), strict=True)}
-
-
-def _gradient(one: Tensor, found: Tensor | None) -> Tensor:
-    """The gradient of an input, which is a sum over time where the input is the same at every step."""
-    if found is None:
-        return torch.zeros_like(one)
-    return found if found.dim() == one.dim() else found.sum(0)
-
-
-def _run(
+def execute(
     cell: Recurrence,
     which: str,
     arrays: dict[str, Tensor],
@@ -241,7 +117,7 @@ def _run(
     d_weights: Sequence[Tensor | None] = (),
     wanted: Wanted | None = None,
 ) -> None:
-    """One call of a kernel: `arrays` are those that outlive it, and those that it reads."""
+    """One call of a kernel."""
     T, B, N = x.shape
     size = x.element_size()
     keys = cell.keys
@@ -255,7 +131,7 @@ def _run(
     share = B // threads
     if which == INFERENCE and T * B <= FEW:
         which = STEP
-    made = cell.kernel(which, N, H, size * 8, min(MOST_ROWS, share))
+    made = compiled(cell, which, N, H, size * 8, min(MOST_ROWS, share))
     kernel = made.kernel
     slab = min(share, max(SLAB, kernel.packing.rows))
     ring = _ring(T, slab)

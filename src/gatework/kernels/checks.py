@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from gatework.errors import UsageError
-from gatework.kernels.cpu.engine import Recurrence
+from gatework.kernels.recurrence import Recurrence
 
 
 def check(

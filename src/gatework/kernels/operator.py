@@ -1,26 +1,42 @@
-"""The bridge to torch: `gatework::run` and `gatework::run_backward`, two operators that run compiled kernels.
+"""The bridge to torch: `gatework::run` and `gatework::run_backward`, two operators that run kernels.
 
-The cell travels with the call as text, so that an exported program needs nothing but this package. Derivatives of the
-gradient are taken through the reference.
+The cell travels with the call as text, so that an exported program needs nothing but this package. The device of the
+tensors says whose kernels run. Derivatives of the gradient are taken through the reference.
 
 The operators are there as soon as `gatework.kernels` is imported, so that an exported program finds them. What
-compiles, and with it llvmlite, is imported when one is first run.
+compiles, and with it llvmlite or Triton, is imported when one is first run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
 from gatework.errors import UsageError
+from gatework.kernels import checks, passes
+from gatework.kernels.recurrence import Recurrence, recurrence
 from gatework.kernels.reference import Reference
 
-if TYPE_CHECKING:
-    from gatework.kernels.cpu.engine import Recurrence
+
+def _cpu() -> passes.Execute:
+    from gatework.kernels.cpu.engine import execute
+
+    return execute
+
+
+def _triton() -> passes.Execute:
+    from gatework.kernels.triton.engine import execute
+
+    return execute
+
+
+ENGINES: dict[str, Callable[[], passes.Execute]] = {"cpu": _cpu, "triton": _triton}
+"""What runs loops, by the name of its back-end."""
 
 _LIBRARY = torch.library.Library("gatework", "DEF")
 _LIBRARY.define(
@@ -32,9 +48,14 @@ _LIBRARY.define(
 )
 
 
-@torch.library.impl(_LIBRARY, "run", "CPU")
 def _run(
-    cell: str, x: Tensor, others: list[Tensor], states: list[Tensor], weights: list[Tensor], training: bool
+    engine: str,
+    cell: str,
+    x: Tensor,
+    others: list[Tensor],
+    states: list[Tensor],
+    weights: list[Tensor],
+    training: bool,
 ) -> list[Tensor]:
     """Run a cell, given as the record of its graph, along (T, B, N).
 
@@ -42,13 +63,13 @@ def _run(
     the order of the graph. Returns the first state at every step, (T, B, H), and those that are shown, then all last
     states, (B, H) each, and where `training` what else the backward pass reads.
     """
-    from gatework.kernels.cpu import checks, engine
-
-    found = engine.recurrence(cell)
+    found = recurrence(cell)
     checks.check(found, x, others, states, weights)
+    execute = ENGINES[engine]()
     with torch.no_grad():
         (first,) = _dense([x])
-        return engine.forward(found, _dense(weights), first, _dense(others), _dense(states), training=training)
+        given = (_dense(weights), first, _dense(others), _dense(states))
+        return passes.forward(found, *given, training=training, execute=execute)
 
 
 def _dense(tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -59,8 +80,6 @@ def _dense(tensors: Sequence[Tensor]) -> list[Tensor]:
 def _run_fake(
     cell: str, x: Tensor, others: list[Tensor], states: list[Tensor], weights: list[Tensor], training: bool
 ) -> list[Tensor]:
-    from gatework.kernels.cpu.engine import recurrence
-
     T, B, _ = x.shape
     H = states[0].shape[1]
     found = recurrence(cell)
@@ -70,8 +89,8 @@ def _run_fake(
     return [x.new_empty(shape) for shape in shapes]
 
 
-@torch.library.impl(_LIBRARY, "run_backward", "CPU")
 def _run_backward(
+    engine: str,
     cell: str,
     x: Tensor,
     others: list[Tensor],
@@ -81,16 +100,14 @@ def _run_backward(
     d_results: list[Tensor | None],
     wanted: list[bool],
 ) -> list[Tensor]:
-    from gatework.kernels.cpu import checks, engine
-
-    found = engine.recurrence(cell)
+    found = recurrence(cell)
     checks.check(found, x, others, states, weights)
     checks.check_kept(found, x, states, kept, d_results)
     inputs = 1 + len(others)
     if len(wanted) != inputs + 1 + len(weights):
         raise UsageError(f"{len(wanted)} wishes were given for {inputs} inputs, the states and {len(weights)} weights.")
-    asked = engine.Wanted(wanted[:inputs], wanted[inputs], wanted[inputs + 1 :])
-    d_inputs, d_states, d_weights = engine.backward(
+    asked = passes.Wanted(wanted[:inputs], wanted[inputs], wanted[inputs + 1 :])
+    d_inputs, d_states, d_weights = passes.backward(
         found,
         _dense(weights),
         _dense([x])[0],
@@ -100,6 +117,7 @@ def _run_backward(
         [_by_step(one) for one in d_results[: len(d_results) - len(states)]],
         [None if one is None else _dense([one])[0] for one in d_results[len(d_results) - len(states) :]],
         asked,
+        ENGINES[engine](),
     )
     return [one for one in (*d_inputs, *(d_states or []), *d_weights) if one is not None]
 
@@ -135,6 +153,7 @@ def run(
     weights: Sequence[Tensor],
     training: bool,
     results: int = 1,
+    engine: str = "cpu",
 ) -> list[Tensor]:
     """Run a cell: its `results` at every step, and the last states.
 
@@ -149,11 +168,18 @@ def run(
         every: list[Tensor] = torch.ops.gatework.run(record, x, list(others), list(states), list(weights), training)
         return every[: results + len(states)]
     if not training:
-        return _run(record, x, list(others), list(states), list(weights), training)
+        return _run(engine, record, x, list(others), list(states), list(weights), training)
     found: tuple[Tensor, ...] = _Compiled.apply(  # type: ignore[no-untyped-call]
-        record, len(others), len(states), results, x, *others, *states, *weights
+        engine, record, len(others), len(states), results, x, *others, *states, *weights
     )
     return list(found[: results + len(states)])
+
+
+def is_transformed() -> Any:
+    """Whether torch.func, or forward-mode differentiation, is at work: these need operations that torch knows."""
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._functorch.peek_interpreter_stack() is not None or torch.autograd.forward_ad._current_level >= 0
 
 
 def _plain(tensors: Iterable[Tensor]) -> bool:
@@ -170,25 +196,24 @@ class _Compiled(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, record: str, more: int, count: int, results: int, x: Tensor, *rest: Tensor
+        ctx: Any, engine: str, record: str, more: int, count: int, results: int, x: Tensor, *rest: Tensor
     ) -> tuple[Tensor, ...]:
         others, states, weights = list(rest[:more]), list(rest[more : more + count]), list(rest[more + count :])
-        found = _run(record, x, others, states, weights, True)
+        ctx.engine = engine
+        found = _run(engine, record, x, others, states, weights, True)
         _keep(ctx, (record, x, others, states, weights, True), found, results)
         return tuple(found)
 
     @staticmethod
     def backward(ctx: Any, *d_results: Tensor | None) -> tuple[Any, ...]:
-        _, _, _, _, *wanted = ctx.needs_input_grad
+        wanted = ctx.needs_input_grad[5:]
         end = ctx.inputs + ctx.states
         wishes = (wanted[: ctx.inputs], wanted[ctx.inputs : end], wanted[end:])
-        d_inputs, d_states, d_weights = _gradients(ctx, list(d_results), *wishes, _run_backward)
-        return (None, None, None, None, *d_inputs, *d_states, *d_weights)
+        d_inputs, d_states, d_weights = _gradients(ctx, list(d_results), *wishes, partial(_run_backward, ctx.engine))
+        return (None, None, None, None, None, *d_inputs, *d_states, *d_weights)
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    from gatework.kernels.cpu.engine import recurrence
-
     _keep(ctx, inputs, output, len(recurrence(inputs[0]).graph.results))
 
 
@@ -222,8 +247,6 @@ def _gradients(
     inputs, states, weights = ([next(saved) for _ in range(n)] for n in (ctx.inputs, ctx.states, ctx.weights))
     d_results = d_results[: ctx.results + ctx.states]
     if torch.is_grad_enabled() or any(_is_batched(one) for one in d_results):
-        from gatework.kernels.cpu.engine import recurrence
-
         return _through_reference(recurrence(ctx.cell), inputs, states, weights, d_results)
     x, *others = inputs
     any_state = any(want_states)
@@ -264,6 +287,9 @@ def _is_batched(d: Tensor | None) -> bool:
     return d is not None and bool(kinds.is_batchedtensor(d) or kinds.is_legacy_batchedtensor(d))
 
 
+for _key, _name in (("CPU", "cpu"), ("CUDA", "triton")):
+    _LIBRARY.impl("run", partial(_run, _name), _key)
+    _LIBRARY.impl("run_backward", partial(_run_backward, _name), _key)
 torch.library.register_fake("gatework::run", _run_fake, lib=_LIBRARY)
 torch.library.register_fake("gatework::run_backward", _run_backward_fake, lib=_LIBRARY)
 torch.library.register_autograd("gatework::run", _differentiate, setup_context=_remember, lib=_LIBRARY)

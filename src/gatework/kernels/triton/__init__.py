@@ -1,0 +1,1 @@
+"""Kernels for GPUs, in Triton, from the same plan as those for processors."""

@@ -1,0 +1,79 @@
+"""The back-end `triton`: kernels for GPUs from the cell's equations."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gatework.errors import BackendError
+from gatework.graph import Graph
+from gatework.kernels import operator
+from gatework.kernels.early import early
+from gatework.kernels.triton import build
+
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+
+@dataclass(frozen=True)
+class Triton:
+    """Kernels for NVIDIA GPUs; under Triton's interpreter, for tests, on the CPU."""
+
+    name: str = "triton"
+
+    def refusal(self, graph: Graph) -> str:
+        """Why the back-end cannot run this graph; empty where it can."""
+        why = build.refusal() or _refusal(graph)
+        if not why:
+            self.ready(graph)
+        return why
+
+    def ready(self, graph: Graph) -> None:
+        """Have at hand what `trajectory` asks of a graph, by the time that a compiler traces it."""
+        core = graph.ahead.core
+        _ = core.record, core.parameters
+
+    def unfit(self, x: Tensor) -> str:
+        """Why it cannot run on this tensor's device, or with its type; empty where it can."""
+        device = "cpu" if build.interpreted() else "cuda"
+        if x.device.type != device:
+            return f"it runs on {device} here, not on {x.device.type}"
+        kinds = (*DTYPES, torch.float64) if device == "cpu" else DTYPES
+        if x.dtype not in kinds:
+            return f"it computes in float32, bfloat16 and float16, not in {str(x.dtype).removeprefix('torch.')}"
+        return "it is transformed by torch.func" if operator.is_transformed() else ""
+
+    def trajectory(
+        self,
+        graph: Graph,
+        parameters: Mapping[str, Tensor],
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        others: Sequence[Tensor] = (),
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Run the cell along a sequence, as `Reference.trajectory` does.
+
+        All products that read no state are computed before the loop, as one product for all time steps.
+        """
+        found = graph.ahead
+        if found.results:
+            others = [*others, *early(graph, found, parameters, (x, *others), states[0].shape[-1])]
+        weights = [parameters[one.key] for one in found.core.parameters]
+        training = torch.is_grad_enabled() and any(one.requires_grad for one in (x, *others, *states, *weights))
+        results = len(graph.results)
+        every = operator.run(found.core.record, x, others, states, weights, training, results, engine=self.name)
+        return tuple(every[:results]), tuple(every[results:])
+
+
+@functools.lru_cache(maxsize=256)
+def _refusal(graph: Graph) -> str:
+    from gatework.graph.plan import plan
+
+    try:
+        plan(graph.ahead.core)
+    except BackendError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,235 @@
+"""One launch for the whole sequence: a loop as a kernel that goes through time by itself.
+
+A program of the kernel takes a block of sequences, in a scan a block of their units, through all time steps. What one
+step hands to the next stays in registers: the states forward, their gradients backward. So do the recurrent matrices,
+which are read once. Vectors are padded to a power of two; padding is never read by a product or a sum over entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from gatework.graph.loop import Array, Keeping, Loop, Place, Stage, Store
+from gatework.kernels.triton.writing import TAB, Writer
+
+Slot = tuple[str, int]
+"""An array and a block of it."""
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A kernel's text and what its function is called with.
+
+    In order: for each of `arrays` its address and the entries from one time step to the next, the addresses of
+    `weights`, then the time step to begin with, T and B, and by name the sizes and blocks and `REAL`, `PRECISION`.
+    `tiles` are the sizes, by letter, of the matrices that are kept on the chip. A kernel that is a `scan` has none, and
+    sums over no entries: its programs may share the units of a sequence.
+    """
+
+    text: str
+    arrays: tuple[str, ...]
+    weights: tuple[str, ...]
+    tiles: tuple[tuple[str, str], ...]
+    scan: bool
+
+
+def write(loop: Loop, *, backward: bool, input_gradient: bool = False) -> Sequence:
+    """The kernel of one of a plan's loops; `input_gradient` says whether what is optional is computed."""
+    return _Sequence(loop, backward=backward, optional=input_gradient).write()
+
+
+@dataclass
+class _Sequence(Writer):
+    backward: bool = False
+    optional: bool = False
+    _loaded: dict[Place, str] = field(default_factory=dict)
+    _arrays: dict[str, str] = field(default_factory=dict)
+    _tiles: dict[tuple[str, bool], str] = field(default_factory=dict)
+    _sums: bool = False
+
+    def write(self) -> Sequence:
+        for stage in self.loop.stages:
+            if self.optional or not stage.optional:
+                self._stage(stage)
+        # First all of them, then: one may be what another was.
+        ends = {slot: f"next_{name}" for slot, name in self._carried.items()}
+        for slot, name in ends.items():
+            self.say(f"{name} = {self.whole(self._stored[slot])}")
+        for slot, name in self._carried.items():
+            self.say(f"{name} = {ends[slot]}")
+        body, self.lines = self.lines, []
+        if self.loop.last:
+            self.values, self._loaded = {}, {}
+            self._stage(self.loop.last)
+        return self._assembled(body, self.lines)
+
+    @cached_property
+    def _stored(self) -> Mapping[Slot, int]:
+        """The node that is stored in a slot at every step."""
+        return {(store.place.array, store.place.block): store.node for one in self.loop.stages for store in one.stores}
+
+    @cached_property
+    def _carried(self) -> Mapping[Slot, str]:
+        """What a step reads of what the step before has stored, and its variable."""
+        stages = (*self.loop.stages, *([self.loop.last] if self.loop.last else []))
+        found = {(place.array, place.block) for stage in stages for place in _places(stage) if place.shift}
+        when = "after" if self.backward else "before"
+        return {slot: self.name(f"{slot[0]}_{slot[1]}_{when}") for slot in sorted(found & set(self._stored))}
+
+    def _stage(self, stage: Stage) -> None:
+        for store in stage.stores:
+            self.value(store.node, stage)
+        for store in stage.stores:
+            if self._is_kept(self.loop.arrays[store.place.array]):
+                self._store(store)
+
+    def _is_kept(self, array: Array) -> bool:
+        """Whether somebody reads the array after the kernel."""
+        return array.keeping is not Keeping.STEP and not (self.backward and array.keeping is Keeping.PAIR)
+
+    def _store(self, store: Store) -> None:
+        base, mask = self._entries(store.place.array)
+        self.say(f"tl.store({self._address(store.place, base)}, {self.whole(store.node)}, mask={mask})")
+
+    def _entries(self, array: str) -> tuple[str, str]:
+        return ("here_N", "mask_N") if self.loop.arrays[array].columns == "N" else ("here", "mask")
+
+    def leaf(self, k: int, stage: Stage) -> str:
+        if k in stage.reads:
+            return self._read(stage.reads[k])
+        return self.set(k, self._accumulated(k, stage)) if k in stage.products else ""
+
+    def total(self, k: int, stage: Stage) -> str:
+        (of,) = self.loop.nodes[k].args
+        columns = "in_N" if self.loop.nodes[of].shape == ("N",) else "inside"
+        self.value(of, stage)
+        self._sums = True
+        return f"tl.sum(tl.where({columns}, {self.whole(of)}, 0.0), axis=1)[:, None]"
+
+    def _accumulated(self, k: int, stage: Stage) -> str:
+        total = "None"
+        for term in stage.products[k]:
+            array = term.vector.array
+            vector = self._read(term.vector) or self.whole(self._stored[array, term.vector.block])
+            columns = "in_N" if self.loop.arrays[array].columns == "N" else "inside"
+            tile = self._tile(term.matrix, transposed=term.transposed)
+            operands = f"tl.where({columns}, {vector}, 0.0).to({tile}.dtype).to(DOT), {tile}.to(DOT)"
+            total = f"tl.dot({operands}, {total}, input_precision=PRECISION, out_dtype=REAL)"
+        return total
+
+    def _read(self, place: Place) -> str:
+        """The variable of what lies at a place; empty where this very step computes it."""
+        slot = (place.array, place.block)
+        if place.shift and slot in self._carried:
+            return self._carried[slot]
+        if not place.shift and slot in self._stored:
+            return ""
+        if place not in self._loaded:
+            self._loaded[place] = self.name(f"{place.array}_{place.block}_{place.shift}".replace("-", "m"))
+            self.say(f"{self._loaded[place]} = {self._load(place)}")
+        return self._loaded[place]
+
+    def _load(self, place: Place) -> str:
+        """A vector from an array that the kernel only reads."""
+        base, mask = self._entries(place.array)
+        address = self._address(place, base)
+        if not place.shift:
+            return f"tl.load({address}, mask={mask}, other=0.0).to(REAL)"
+        there = f"(moment > {-place.shift - 1})" if place.shift < 0 else f"(moment < T - {place.shift})"
+        found = f"tl.load({address}, mask={mask} & {there}, other=0.0).to(REAL)"
+        start = self.loop.arrays[place.array].start
+        if not start:
+            return found
+        address = self._address(Place(start), base)
+        return f"{found} + tl.load({address}, mask={mask} & ({there} == 0), other=0.0).to(REAL)"
+
+    def _address(self, place: Place, base: str) -> str:
+        array = self.loop.arrays[place.array]
+        if place.array not in self._arrays:
+            self._arrays[place.array] = self.name(f"a_{place.array}")
+        pointer = self._arrays[place.array]
+        parts = [pointer]
+        if array.keeping is Keeping.PAIR:
+            parts.append(f"(moment & 1) * step_{pointer}")
+        elif array.keeping is not Keeping.START:
+            moment = f"(moment + {place.shift})" if place.shift else "moment"
+            parts.append(f"{moment} * step_{pointer}")
+        if array.blocks > 1:
+            base = f"rows * ({array.blocks} * H) + {place.block} * H + columns"
+        return " + ".join([*parts, base])
+
+    def _tile(self, key: str, *, transposed: bool) -> str:
+        if (key, transposed) not in self._tiles:
+            self._tiles[key, transposed] = self.name(f"{key}{'_t' if transposed else ''}")
+        return self._tiles[key, transposed]
+
+    def _tile_line(self, key: str, transposed: bool, name: str) -> str:
+        """A matrix as its product takes it: the entries that are summed over first."""
+        inner, size = ("column_N", "N") if self.is_wide(key) else ("column", "H")
+        rows, columns = ("[:, None]", "[None, :]") if transposed else ("[None, :]", "[:, None]")
+        along, across = f"column{rows}", f"{inner}{columns}"
+        address = f"{self.weight(key)} + {along} * {size} + {across}"
+        return f"{name} = tl.load({address}, mask=({along} < H) & ({across} < {size}), other=0.0)"
+
+    def _begin(self, slot: Slot, name: str) -> str:
+        start = self.loop.arrays[slot[0]].start
+        if not start:
+            return f"{name} = zeros"
+        return f"{name} = tl.load({self._address(Place(start), 'here')}, mask=mask, other=0.0).to(REAL)"
+
+    def _assembled(self, body: list[str], last: list[str]) -> Sequence:
+        begins = [self._begin(slot, name) for slot, name in self._carried.items()]
+        tiles = [self._tile_line(key, transposed, name) for (key, transposed), name in self._tiles.items()]
+        wide = any("_N" in line for line in (*body, *last, *tiles))
+        arguments = [f"{name}, step_{name}," for name in self._arrays.values()]
+        arguments += [f"{name}," for name in self.weights.values()]
+        head = [
+            "row = tl.program_id(0) * BLOCK_B + tl.arange(0, BLOCK_B)",
+            "column = tl.program_id(1) * BLOCK_H + tl.arange(0, BLOCK_H)",
+            "rows = row.to(tl.int64)[:, None]",
+            "columns = column[None, :]",
+            "inside = columns < H",
+            "mask = (rows < B) & inside",
+            "here = rows * H + columns",
+            *(_WIDE if wide else ()),
+            "zeros = tl.zeros((BLOCK_B, BLOCK_H), REAL)",
+            *tiles,
+            *begins,
+            "moment = tl.full((1, 1), 0, tl.int64) + begin",
+            "step = 0",
+            "while step < T:",
+        ]
+        steps = [*body, f"moment {'-' if self.backward else '+'}= 1", "step += 1"]
+        lines = [
+            "@triton.jit",
+            f"def {'backward' if self.backward else 'forward'}(",
+            *(f"{TAB}{one}" for one in arguments),
+            f"{TAB}begin, T, B,",
+            f"{TAB}N: tl.constexpr, H: tl.constexpr, BLOCK_B: tl.constexpr, BLOCK_N: tl.constexpr,",
+            f"{TAB}BLOCK_H: tl.constexpr, REAL: tl.constexpr, DOT: tl.constexpr, PRECISION: tl.constexpr,",
+            "):",
+            *(TAB + line for line in head),
+            *(2 * TAB + line for line in steps),
+            *(TAB + line for line in last),
+        ]
+        sizes = tuple(("H", "N" if self.is_wide(key) else "H") for key, _ in self._tiles)
+        scan = not sizes and not self._sums
+        return Sequence("\n".join(lines) + "\n", tuple(self._arrays), tuple(self.weights), sizes, scan)
+
+
+_WIDE = (
+    "column_N = tl.arange(0, BLOCK_N)",
+    "in_N = column_N[None, :] < N",
+    "mask_N = (rows < B) & in_N",
+    "here_N = rows * N + column_N[None, :]",
+)
+
+
+def _places(stage: Stage) -> Iterable[Place]:
+    yield from stage.reads.values()
+    yield from stage.totals.values()
+    for terms in stage.products.values():
+        for term in terms:
+            yield term.vector

@@ -1,0 +1,144 @@
+"""What the writers of Triton source share: names, and the value of a node as a line of it."""
+
+from __future__ import annotations
+
+import keyword
+from dataclasses import dataclass, field
+
+from gatework.graph.loop import Loop, Stage
+from gatework.graph.ops import LEAVES, Op
+from gatework.graph.text import equation
+
+TRITON: dict[Op, str] = {
+    Op.ADD: "{} + {}",
+    Op.SUBTRACT: "{} - {}",
+    Op.MULTIPLY: "{} * {}",
+    Op.DIVIDE: "{} / {}",
+    Op.NEGATE: "-{}",
+    Op.MAXIMUM: "tl.maximum({}, {})",
+    Op.MINIMUM: "tl.minimum({}, {})",
+    Op.SIGMOID: "sigmoid({})",
+    Op.TANH: "tanh({})",
+    Op.RELU: "tl.maximum({}, 0.0)",
+    Op.SOFTPLUS: "softplus({})",
+    Op.EXP: "tl.exp({})",
+    Op.LOG: "tl.log({})",
+    Op.SQRT: "tl.sqrt({})",
+    Op.ABS: "tl.abs({})",
+    Op.FLOOR: "tl.floor({})",
+    Op.WHERE: "tl.where({} > 0.0, {}, 0.0)",
+}
+"""What each operation is, of its operands."""
+
+TAB = "    "
+
+_OWN = """tl triton sigmoid tanh softplus row rows column columns inside mask here zeros moment step begin T B N H
+BLOCK_B BLOCK_C BLOCK_N BLOCK_H BLOCK_K REAL DOT PRECISION column_N in_N mask_N here_N k inner vector matrix whole stage
+forward backward"""
+_TAKEN = frozenset({*_OWN.split(), *keyword.kwlist})
+"""Names that mean something else in a kernel."""
+
+
+@dataclass
+class Writer:
+    """Lines of a kernel's body, and the variables in it."""
+
+    loop: Loop
+    lines: list[str] = field(default_factory=list)
+    values: dict[int, str] = field(default_factory=dict)
+    weights: dict[str, str] = field(default_factory=dict)
+    _names: set[str] = field(default_factory=set)
+
+    # What a kind of kernel does in its own way
+
+    def leaf(self, k: int, stage: Stage) -> str:
+        """What stands for a node that this kernel does not compute from its operands; empty for others."""
+        raise NotImplementedError
+
+    def total(self, k: int, stage: Stage) -> str:
+        """The sum over the entries of the vector that node `k` sums."""
+        raise NotImplementedError
+
+    # What all do alike
+
+    def value(self, k: int, stage: Stage) -> str:
+        """The variable of a node, computed where it is new."""
+        if k in self.values:
+            return self.values[k]
+        node = self.loop.nodes[k]
+        if node.op is Op.CONSTANT:
+            return number(node.value)
+        if node.op is Op.SIZE:
+            return node.name
+        found = self.leaf(k, stage)
+        if found:
+            self.values[k] = found
+            return found
+        if node.op is Op.PARAMETER:
+            columns = "column_N" if node.shape == ("N",) else "column"
+            size = "N" if node.shape == ("N",) else "H"
+            load = f"tl.load({self.weight(node.name)} + {columns}, mask={columns} < {size}, other=0.0)"
+            return self.set(k, f"{load}.to(REAL)[None, :]")
+        if node.op is Op.SUM:
+            return self.set(k, self.total(k, stage))
+        operands = [self.value(arg, stage) for arg in node.args]
+        if node.op is Op.SPREAD:
+            self.values[k] = operands[0]
+            return operands[0]
+        if node.name:
+            self.say(f"# {equation(self.loop.nodes, k)}")
+        return self.set(k, TRITON[node.op].format(*operands))
+
+    def set(self, k: int, text: str) -> str:
+        """Give a node a variable."""
+        node = self.loop.nodes[k]
+        self.values[k] = self.name(node.name if node.op is not Op.PARAMETER and node.name else f"v{k}")
+        self.say(f"{self.values[k]} = {text}")
+        return self.values[k]
+
+    def whole(self, k: int) -> str:
+        """A value that was computed, as one for every sequence and entry."""
+        value = self.values.get(k) or number(self.loop.nodes[k].value)
+        return value if self._is_full(k) else f"({value} + zeros)"
+
+    def _is_full(self, k: int) -> bool:
+        """Whether a node's value has all sequences and all entries: it is made of what was loaded or accumulated."""
+        node = self.loop.nodes[k]
+        if node.op in (Op.PARAMETER, Op.CONSTANT, Op.SIZE, Op.SUM, Op.SPREAD) or node.shape in ((), ("1",)):
+            return False
+        return node.op in LEAVES or any(self._is_full(arg) for arg in node.args)
+
+    def say(self, line: str) -> None:
+        """Add a line."""
+        self.lines.append(line)
+
+    def name(self, wish: str) -> str:
+        """A variable that there is not yet."""
+        plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in wish) or "v"
+        plain = f"v{plain}" if plain[0].isdigit() else plain
+        found, n = plain, 1
+        while found in self._names or found in _TAKEN:
+            n += 1
+            found = f"{plain}_{n}"
+        self._names.add(found)
+        return found
+
+    def weight(self, key: str) -> str:
+        """The argument with the address of a weight."""
+        if key not in self.weights:
+            self.weights[key] = self.name(f"w_{key}")
+        return self.weights[key]
+
+    def is_wide(self, key: str) -> bool:
+        """Whether a matrix has N columns: it meets the input, or makes the gradient of it."""
+        for stage in (*self.loop.stages, *([self.loop.last] if self.loop.last else [])):
+            for terms in stage.products.values():
+                for term in terms:
+                    if term.matrix == key:
+                        return stage.columns == "N" or self.loop.arrays[term.vector.array].columns == "N"
+        return False
+
+
+def number(value: float) -> str:
+    """A fixed number as a kernel has it."""
+    return repr(float(value))

@@ -1,0 +1,191 @@
+"""Kernels in Triton give the reference's numbers: every cell, both kinds of launch, under Triton's interpreter."""
+
+import pytest
+import torch
+
+import gatework as gw
+from gatework.cells import catalogue, find
+from gatework.errors import BackendError
+from gatework.kernels import BACKENDS, Reference
+from gatework.kernels.triton import build, engine
+from valid_states import valid
+
+pytest.importorskip("triton")
+# What stands in padding is computed too, and divided by zero there.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton.runtime.interpreter")
+
+CLOSE = {"rtol": 1e-4, "atol": 2e-5}
+"""Float32 on both sides: some hundred sums of numbers of order one, and cells that divide by what is small."""
+
+DOUBLE = {"rtol": 1e-5, "atol": 1e-6}
+"""In double precision what is left is tanh near zero, a series that is right to 1e-8 of the value."""
+
+SEVERAL = ("gru", "lstm", "mgu", "mut2", "slstm", "sligru", "indrnn", "grid_lstm")
+"""One stage and two, exponentials, means, no recurrent matrix, a state that is shown."""
+
+
+@pytest.fixture(params=["whole sequence", "stage by stage"])
+def kind(request, monkeypatch):
+    """How a loop is launched; the blocks of a stage and of a scan are smaller than its vectors."""
+    launched = []
+    for name in ("_launch", "_step_by_step"):
+        original = getattr(engine, name)
+        monkeypatch.setattr(
+            engine, name, lambda *given, name=name, original=original: (launched.append(name), original(*given))
+        )
+    if request.param == "stage by stage":
+        monkeypatch.setattr(engine, "_fits", lambda *_: False)
+    for name in ("COLUMNS", "INNER"):
+        monkeypatch.setattr(engine, name, 16)
+    yield request.param
+    assert set(launched) == {"_launch" if request.param == "whole sequence" else "_step_by_step"}
+
+
+def layers(cell, N, H, **options):
+    """The same layer on the reference and in Triton."""
+    made = []
+    for backend in ("reference", "triton"):
+        torch.manual_seed(0)
+        inputs = H if find(cell).graph.square else N
+        made.append(gw.Recurrent(cell, inputs, H, backend=backend, **options))
+    made[1].load_state_dict(made[0].state_dict())
+    return made
+
+
+def results(layer, x, states=None, seed=None, **call):
+    """Outputs, last states, and the gradients of the input and of all weights."""
+    if seed is not None:
+        torch.manual_seed(seed)
+    x = x.clone().requires_grad_()
+    output, last = layer(x, states, **call)
+    loss = (output * torch.cos(torch.arange(output.numel(), dtype=x.dtype)).view(output.shape)).sum()
+    for k, one in enumerate(state for of_layer in last for state in of_layer):
+        loss = loss + (one * torch.sin(torch.arange(one.numel(), dtype=x.dtype) + k).view(one.shape)).sum()
+    loss.backward()
+    weights = {name: weight.grad for name, weight in layer.named_parameters()}
+    return {"output": output, "dx": x.grad, **weights}
+
+
+def compare(pair, x, *given, close=CLOSE, **call):
+    expected, found = (results(layer, x, *given, **call) for layer in pair)
+    assert pair[1].kernel == "triton"
+    for name, one in expected.items():
+        if one is None:
+            assert found[name] is None, name
+        else:
+            torch.testing.assert_close(found[name], one, **close, msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.mark.parametrize("cell", catalogue)
+def test_every_cell(cell, kind):
+    pair = layers(cell, 3, 7)
+    compare(pair, torch.randn(4, 5, pair[0].input_size))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 17, 5, 33), (3, 16, 16, 16)], ids=str)
+@pytest.mark.parametrize("cell", SEVERAL)
+def test_sizes_beside_those_of_blocks(cell, shape, kind):
+    T, B, N, H = shape
+    pair = layers(cell, N, H)
+    compare(pair, torch.randn(T, B, pair[0].input_size))
+
+
+@pytest.mark.parametrize("cell", SEVERAL)
+def test_everything_around_a_cell(cell, kind):
+    around = {"layer_norm": True, "zoneout": 0.2, "bidirectional": True, "learn_initial": True}
+    if find(cell).graph.below:
+        del around["learn_initial"]
+    # In double precision: where a norm begins at zero, its deviation stretches rounding three hundred times.
+    pair = [layer.double() for layer in layers(cell, 3, 7, num_layers=2, **around)]
+    x, lengths = torch.randn(5, 4, pair[0].input_size, dtype=torch.float64), torch.tensor([5, 1, 3, 5])
+    resets = torch.zeros(5, 4, dtype=torch.bool)
+    resets[2, 0] = resets[1, 3] = True
+    compare(pair, x, lengths=lengths, resets=resets, seed=3, close=DOUBLE)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "mgu"])
+def test_numbers_of_double_precision(cell, kind):
+    pair = [layer.double() for layer in layers(cell, 3, 20)]
+    compare(pair, torch.randn(6, 5, 3, dtype=torch.float64), close=DOUBLE)
+
+
+@pytest.mark.parametrize("kind_of_number", [torch.bfloat16, torch.float16])
+def test_half_precision_is_as_near_to_the_exact_numbers_as_the_reference_in_it(kind_of_number, kind):
+    exact, found = layers("gru", 3, 20)
+    half, found = gw.Recurrent("gru", 3, 20, backend="reference"), found.to(kind_of_number)
+    half.load_state_dict(exact.state_dict())
+    half = half.to(kind_of_number)
+    x = torch.randn(6, 5, 3).to(kind_of_number)
+    exact.load_state_dict(half.state_dict())
+    wanted, ours, theirs = (results(layer, x.to(next(layer.parameters()).dtype)) for layer in (exact, found, half))
+    assert found.kernel == "triton"
+    for name, one in wanted.items():
+        near = (theirs[name].float() - one).abs().max()
+        assert (ours[name].float() - one).abs().max() <= 1.5 * near + torch.finfo(kind_of_number).eps, name
+
+
+def test_gradients_of_gradients_are_the_references():
+    pair = layers("gru", 3, 5)
+    found = []
+    for layer in pair:
+        x = torch.linspace(-1, 1, 2 * 2 * 3).view(2, 2, 3).requires_grad_()
+        output, _ = layer(x)
+        (first,) = torch.autograd.grad(output.pow(2).sum(), x, create_graph=True)
+        found.append(torch.autograd.grad(first.pow(2).sum(), x)[0])
+    torch.testing.assert_close(*found, **CLOSE)
+
+
+def test_no_sequence_at_all():
+    layer = layers("lstm", 3, 5)[1]
+    output, _ = layer(torch.randn(4, 0, 3))
+    output.sum().backward()
+    assert output.shape == (4, 0, 5)
+    assert all(not weight.grad.any() for weight in layer.parameters())
+
+
+@pytest.mark.parametrize("cell", ["gru", "libru_log"])
+def test_functions_over_all_numbers(cell):
+    """Where exponentials overflow, the functions are at their limits."""
+    layer = layers(cell, 3, 5)
+    x = torch.tensor([-1e4, -100.0, -20.0, -0.3, 0.0, 1e-4, 0.2, 0.3, 20.0, 100.0]).view(1, 10, 1).expand(2, 10, 3)
+    expected, found = (one(x)[0] for one in layer)
+    torch.testing.assert_close(found, expected, **CLOSE)
+
+
+def test_a_type_that_no_kernel_has_is_told():
+    told = BACKENDS["triton"].unfit(torch.zeros(2, 2, 3, dtype=torch.int64))
+    assert told == "it computes in float32, bfloat16 and float16, not in int64"
+
+
+def test_without_a_gpu_the_reason_is_told(monkeypatch):
+    monkeypatch.setattr(build, "interpreted", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BackendError, match=r"^The back-end triton cannot run this cell: torch finds no GPU here\.$"):
+        gw.Recurrent("gru", 3, 5, backend="triton")
+
+
+def test_an_old_gpu_is_told(monkeypatch):
+    monkeypatch.setattr(build, "interpreted", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (6, 1))
+    assert build.refusal() == "the GPU has compute capability 6.1, and Triton needs 7.0"
+
+
+@pytest.mark.parametrize("cell", SEVERAL)
+def test_states_at_every_step(cell):
+    """What the operator gives is what the reference gives: all results and all last states."""
+    graph = find(cell).graph.whole.core
+    generator = torch.Generator().manual_seed(0)
+    T, B, N, H = 3, 4, 5, 5
+
+    def numbers(*shape):
+        return torch.randn(shape, generator=generator)
+
+    weights = {one.key: numbers(*one.sizes(N, H)) for one in graph.parameters}
+    states = tuple(valid(find(cell).graph, numbers(B, H)) for _ in graph.states)
+    others = [numbers(T, B, H) for _ in graph.inputs[1:]]
+    x = numbers(T, B, H if graph.square else N)
+    expected = Reference().trajectory(graph, weights, x, states, others)
+    found = BACKENDS["triton"].trajectory(graph, weights, x, states, others)
+    for one, other in zip((*found[0], *found[1]), (*expected[0], *expected[1]), strict=True):
+        torch.testing.assert_close(one, other, **CLOSE)
