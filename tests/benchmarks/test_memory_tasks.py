@@ -91,9 +91,8 @@ def test_every_cell_of_the_experiment_is_there_once():
 def test_a_trial_is_trained_once(tmp_path, monkeypatch):
     monkeypatch.setattr(memory_tasks, "CHECK", 2)
     monkeypatch.setattr(memory_tasks, "UNSEEN", 20)
-    monkeypatch.setattr(memory_tasks, "HIDDEN", 4)
     store, task = Store(tmp_path / "trials.jsonl"), TASKS["adding"]
-    short = type(task)(**{**vars(task), "steps": 4, "T": 12})
+    short = type(task)(**{**vars(task), "steps": 4, "T": 12, "hidden": 4})
     for _ in range(2):
         trial(store, short, "rnn", 1e-2, 0)
     (record,) = store.records()
