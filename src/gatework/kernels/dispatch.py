@@ -107,7 +107,7 @@ class Choice:
         """
         kind = next((one.dtype for one in parameters.values()), x.dtype)
         if autocast_is_left(x, kind):
-            with torch.autocast("cpu", enabled=False):
+            with torch.autocast(x.device.type, enabled=False):
                 begin, more = tuple(one.to(kind) for one in states), [one.to(kind) for one in others]
                 return self.trajectory(graph, parameters, x.to(kind), begin, more)
         return self.pick(x).trajectory(graph, parameters, x, states, others)
@@ -115,8 +115,8 @@ class Choice:
 
 def autocast_is_left(x: Tensor, kind: torch.dtype) -> bool:
     """Whether autocast is at work here, and weights of this type are computed with as they are."""
-    exact = kind in (torch.float32, torch.float64)
-    return exact and x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    exact, device = kind in (torch.float32, torch.float64), x.device.type
+    return exact and device in ("cpu", "cuda") and torch.is_autocast_enabled(device)
 
 
 def choose(backend: str, graph: Graph) -> Choice:

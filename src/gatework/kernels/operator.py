@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gatework.errors import UsageError
+from gatework.errors import BackendError, UsageError
 from gatework.kernels import checks, passes
 from gatework.kernels.recurrence import Recurrence, recurrence
 from gatework.kernels.reference import Reference
@@ -30,8 +30,11 @@ def _cpu() -> passes.Execute:
 
 
 def _triton() -> passes.Execute:
+    from gatework.kernels.triton.build import refusal
     from gatework.kernels.triton.engine import execute
 
+    if reason := refusal():
+        raise BackendError(f"The back-end triton cannot run here: {reason}; move the layer to the CPU.")
     return execute
 
 

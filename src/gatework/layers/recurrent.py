@@ -228,7 +228,7 @@ class RecurrentLayer(nn.Module):
             kind = first.dtype
             masks = [None if one is None else one.to(kind) for one in (valid, kept)]
             begin, more = tuple(one.to(kind) for one in states), [one.to(kind) for one in others]
-            with torch.autocast("cpu", enabled=False):
+            with torch.autocast(x.device.type, enabled=False):
                 return self.trajectory(x.to(kind), begin, more, masks[0], masks[1], shown)
         graph, backend, weights, more = self._prepared(x, others, valid, kept, shown)
         results, last = backend.trajectory(graph, weights, x, states, more)

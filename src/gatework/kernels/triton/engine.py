@@ -85,10 +85,11 @@ def execute(
     fits = _fits(whole, x, H)
     used = whole.arrays if fits else [array for one in _launches(cell, which, call) for array, _ in one.arrays]
     _allocate(call, used)
-    if x.shape[1] and fits:
-        _launch(call, whole)
-    elif x.shape[1]:
-        _step_by_step(cell, which, call)
+    with torch.cuda.device_of(x):
+        if x.shape[1] and fits:
+            _launch(call, whole)
+        elif x.shape[1]:
+            _step_by_step(cell, which, call)
     if which == BACKWARD:
         _weight_gradients(cell, arrays, d_weights, H)
 

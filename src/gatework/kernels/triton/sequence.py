@@ -203,7 +203,8 @@ class _Sequence(Writer):
         ]
         steps = [*body, f"moment {'-' if self.backward else '+'}= 1", "step += 1"]
         lines = [
-            "@triton.jit",
+            # How long a sequence is, and how many there are, makes no other kernel.
+            '@triton.jit(do_not_specialize=["begin", "T", "B"])',
             f"def {'backward' if self.backward else 'forward'}(",
             *(f"{TAB}{one}" for one in arguments),
             f"{TAB}begin, T, B,",

@@ -63,7 +63,7 @@ class _Stage(Writer):
             *(["whole = tl.arange(0, BLOCK_H)[None, :]"] if self.stage.totals else []),
         ]
         lines = [
-            "@triton.jit",
+            '@triton.jit(do_not_specialize=["B"])',
             "def stage(",
             *(f"{TAB}{one}" for one in arguments),
             f"{TAB}B, N: tl.constexpr, H: tl.constexpr, BLOCK_B: tl.constexpr, BLOCK_C: tl.constexpr,",
