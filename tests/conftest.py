@@ -4,9 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-# Kernels in Triton are tested without a GPU. Triton asks for this when it is imported, which torch may do.
-os.environ["TRITON_INTERPRET"] = "1"
-
 import numpy as np
 import pytest
 import torch
@@ -14,6 +11,10 @@ from hypothesis import settings
 
 from gatework.data import Series, Split
 from gatework.data.step import Step
+
+# Without a GPU kernels in Triton are interpreted. Triton asks for this when it is imported, which torch may do later.
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
 
 # The same examples in every run: what is red here is red everywhere. `make explore` draws new ones.
 settings.register_profile("same", derandomize=True, database=None)

@@ -29,12 +29,20 @@ class Effort:
 QUICK = Effort(seconds=0.1, least=3, most=9)
 
 
-def interleave(calls: Mapping[K, Callable[[], object]], effort: Effort) -> dict[K, list[float]]:
+Turn = Callable[[Callable[[], object], int], float]
+"""Runs a call so many times, and says how many seconds one took."""
+
+
+def interleave(
+    calls: Mapping[K, Callable[[], object]], effort: Effort, turn: Turn | None = None
+) -> dict[K, list[float]]:
     """Seconds of one call, by its key, for every round: A B C, B C A, …
 
     Each call is run twice before, and in every turn as often as fills `TURN`. The garbage collector rests meanwhile.
+    `turn` is for another clock than the processor's.
     """
-    repeats = {name: _warm_up(call) for name, call in calls.items()}
+    turn = turn or _turn
+    repeats = {name: _warm_up(call, turn) for name, call in calls.items()}
     seconds: dict[K, list[float]] = {name: [] for name in calls}
     order = list(calls)
     resting = gc.isenabled()
@@ -46,7 +54,7 @@ def interleave(calls: Mapping[K, Callable[[], object]], effort: Effort) -> dict[
             if done >= effort.least and perf_counter() > end:
                 break
             for name in order:
-                seconds[name].append(_turn(calls[name], repeats[name]))
+                seconds[name].append(turn(calls[name], repeats[name]))
             order.append(order.pop(0))
     finally:
         if resting:
@@ -78,10 +86,10 @@ def ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
     return median(a / b for a, b in zip(theirs, ours, strict=True))
 
 
-def _warm_up(call: Callable[[], object]) -> int:
+def _warm_up(call: Callable[[], object], turn: Turn) -> int:
     """Run a call, and say how often it has to be run to fill a turn."""
     call()
-    return max(1, ceil(TURN / max(_turn(call, 1), 1e-9)))
+    return max(1, ceil(TURN / max(turn(call, 1), 1e-9)))
 
 
 def _turn(call: Callable[[], object], repeats: int) -> float:

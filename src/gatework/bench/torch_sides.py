@@ -41,7 +41,7 @@ def _runner(case: Case, kernel: str, evaluate: Call, train: Call, weights: Mappi
     return Runner(kernel, {FORWARD: forward, TRAINING: training}, results)
 
 
-def _from_layers(case: Case, kernel: str, make: Callable[[], nn.Module]) -> Runner:
+def from_layers(case: Case, kernel: str, make: Callable[[], nn.Module]) -> Runner:
     """A runner from a layer: one in evaluation mode, as a user switches it, and one in training mode."""
     evaluate, train = make().eval(), make()
     for layer in (evaluate, train):
@@ -62,8 +62,19 @@ def _from_loop(case: Case, kernel: str, loop: Loop) -> Runner:
 
 def reference(case: Case) -> Runner:
     """Our layer on the reference back-end: what a cell means, and a loop over time itself."""
-    make = partial(our_layer, case.cell, case.shape, case.dtype, backend="reference")
-    return _from_layers(case, "reference loop", make)
+    device = case.x.device
+
+    def make() -> nn.Module:
+        return our_layer(case.cell, case.shape, case.dtype, backend="reference").to(device)
+
+    return from_layers(case, "reference loop", make)
+
+
+def eager(case: Case) -> Runner:
+    """The loop over time that one writes by hand, where there is one; else the reference, which is such a loop."""
+    if not has_torch_layer(case.cell):
+        return reference(case)
+    return _from_loop(case, "eager loop", LOOPS[case.cell.name])
 
 
 def exact(case: Case) -> Results:
@@ -86,7 +97,7 @@ class Ours(Side):
     def build(self, case: Case) -> Runner:
         """The drop-in for torch's cells, `Recurrent` for all others."""
         make = partial(our_layer, case.cell, case.shape, case.dtype)
-        return _from_layers(case, make().kernel, make)
+        return from_layers(case, make().kernel, make)
 
 
 class Torch(Side):
@@ -102,7 +113,7 @@ class Torch(Side):
     def build(self, case: Case) -> Runner:
         """`nn.GRU` and so on."""
         make = partial(THEIRS[case.cell.name], case.shape.N, case.shape.H, dtype=case.dtype)
-        return _from_layers(case, "torch", make)
+        return from_layers(case, "torch", make)
 
 
 class Eager(Side):
@@ -117,9 +128,7 @@ class Eager(Side):
 
     def build(self, case: Case) -> Runner:
         """The loop, called as it is."""
-        if not has_torch_layer(case.cell):
-            return reference(case)
-        return _from_loop(case, "eager loop", LOOPS[case.cell.name])
+        return eager(case)
 
 
 class Compiled(Side):

@@ -28,21 +28,34 @@ CELLS = "gru,lstm,rnn"
 @click.option("--shapes", multiple=True, metavar="B,T,N,H", help="A shape; give it again for more. [default: seven]")
 @click.option("--threads", multiple=True, type=int, metavar="N", help="Threads; again for more. [default: 1 and 2]")
 @click.option("--peers", default="default", show_default=True, metavar="A,B,…", help="Whom to measure beside.")
-@click.option("--dtype", default="float32", show_default=True, metavar="DTYPE", help="float32 or float64.")
+@click.option(
+    "--dtype", metavar="DTYPE", help="float32 or float64; on a GPU float32, tf32 and bfloat16. [default: float32]"
+)
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where to measure."
+)
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="On a GPU: begin nothing after so many.")
 @click.option("--input-grad", is_flag=True, help="The training step computes the gradient of the input too.")
 @click.option("--growth", is_flag=True, help="Measure curves over T, B and H too.")
 @click.option("--quick", is_flag=True, help="Two shapes and few rounds: a rough picture.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the tables as a Markdown page.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for programs.")
-def bench(as_json: bool, out: Path | None, **settings: Any) -> None:
+def bench(as_json: bool, out: Path | None, device: str, minutes: float | None, **settings: Any) -> None:
     """Measure a forward pass and a training step of our layers beside their peers, results checked equal first.
 
     Peers are torch (its own layers), eager (a loop over time in torch), compile (that loop under torch.compile), onnx,
     keras (on JAX) and jax (lax.scan); or default (all that are installed, but compile), all, or none. Without --cells
     the whole catalogue is measured at one shape. A shape is B sequences of T steps, N inputs and H units.
+
+    With --device cuda the kernels in Triton are measured, beside cuDNN and a loop over time.
     """
     if out is not None:
         _check_place(out)
+    if device != "cpu":
+        _on_device(device, minutes, out, as_json=as_json, **settings)
+        return
+    if minutes is not None:
+        raise UsageError("--minutes is for a benchmark on a GPU: give --device cuda too, or leave it out.")
     from gatework.bench.measure import measure
     from gatework.bench.page import page
     from gatework.bench.plain import plain
@@ -69,7 +82,7 @@ def _request(
     shapes: Sequence[str],
     threads: Sequence[int],
     peers: str,
-    dtype: str,
+    dtype: str | None,
     input_grad: bool,
     growth: bool,
     quick: bool,
@@ -87,12 +100,59 @@ def _request(
         shapes=tuple(dict.fromkeys(chosen)),
         threads=tuple(dict.fromkeys(threads)) or tuple(range(1, min(2, available()) + 1)),
         peers=choose_peers(_names(peers, "--peers")),
-        dtype=dtype,
+        dtype=dtype or "float32",
         input_grad=input_grad,
         effort=FEW if quick else Effort(),
         catalogue=cells is None and not shapes,
         growth=growth,
     )
+
+
+def _on_device(
+    device: str,
+    minutes: float | None,
+    out: Path | None,
+    *,
+    as_json: bool,
+    cells: str | None,
+    shapes: Sequence[str],
+    threads: Sequence[int],
+    peers: str,
+    dtype: str | None,
+    input_grad: bool,
+    growth: bool,
+    quick: bool,
+) -> None:
+    """Measure on a GPU; each row is told as soon as it is there. Raises `UsageError`."""
+    from gatework.bench import device as gpu
+    from gatework.bench.device_page import device_page
+    from gatework.bench.timing import QUICK as FEW
+    from gatework.bench.timing import Effort
+
+    for option, given in {
+        "--threads": bool(threads),
+        "--peers": peers != "default",
+        "--input-grad": input_grad,
+        "--growth": growth,
+    }.items():
+        if given:
+            raise UsageError(f"{option} is for a benchmark of the processor: leave it out with --device {device}.")
+    where = gpu.check_device(device)
+    chosen = tuple(Shape.parse(one) for one in shapes) or (gpu.QUICK if quick else gpu.GRID)
+    named = _names("gru,lstm" if cells is None else cells, "--cells")
+    kinds = _names(dtype or ",".join(gpu.KINDS), "--dtype")
+    effort = FEW if quick else Effort(seconds=0.2, most=20)
+    seconds = float("inf") if minutes is None else 60 * minutes
+    rows = []
+    for row in gpu.measure_device(named, chosen, kinds, where, effort, seconds):
+        rows.append(row)
+        beside = "" if row.ratio is None else f", {row.ratio:.2f} × faster than cuDNN"
+        click.echo(f"{row.cell} {row.kind} {row.shape} {row.mode}: {row.kernel} {row.ms:.3f} ms{beside}", err=as_json)
+        if out is not None:  # after every row: whatever ends the benchmark, what was measured is there
+            out.write_text(device_page(rows, gpu.about(where), _command()), encoding="utf-8")
+    if as_json:
+        found = {"command": _command(), "machine": gpu.about(where), "rows": gpu.plain(rows)}
+        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
 
 
 def _names(text: str, option: str) -> tuple[str, ...]:

@@ -124,14 +124,15 @@ def _fits(whole: sequence.Sequence, x: Tensor, H: int) -> bool:
 
 
 def _allocate(call: Call, used: Iterable[str]) -> None:
-    """Make the arrays that nobody has given."""
+    """Make the arrays that nobody has given; what passes from stage to stage is not rounded to half precision."""
     T, B, N = call.x.shape
     slots = {Keeping.PAIR: 2, Keeping.STEP: 1}
     for name in used:
         if name not in call.arrays:
             one = call.loop.arrays[name]
             size = one.blocks * (N if one.columns == "N" else call.H)
-            call.arrays[name] = call.x.new_empty(slots.get(one.keeping, T), B, size)
+            kind = torch.promote_types(call.x.dtype, torch.float32) if one.keeping in slots else call.x.dtype
+            call.arrays[name] = call.x.new_empty(slots.get(one.keeping, T), B, size, dtype=kind)
 
 
 def _launch(call: Call, whole: sequence.Sequence) -> None:

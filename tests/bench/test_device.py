@@ -1,0 +1,113 @@
+"""The benchmark on a GPU, as far as it goes without one: under Triton's interpreter, by the processor's clock."""
+
+import importlib
+import json
+
+import pytest
+import torch
+
+from gatework.bench import device as gpu
+from gatework.bench.device_page import device_page
+from gatework.bench.shapes import Shape
+from gatework.bench.timing import Effort
+from gatework.cli.main import status
+from gatework.errors import BackendError, UsageError
+from gatework.kernels.triton import build
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::RuntimeWarning:triton.runtime.interpreter"),
+    pytest.mark.skipif(bool(build.refusal()), reason="Triton's interpreter is not here"),
+]
+
+FEW = Effort(0.0, 1, 1)
+SHAPE = Shape(2, 3, 4, 4)
+bench = importlib.import_module("gatework.cli.bench")
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch):
+    """The flags of torch that a benchmark sets, and rates that nobody has to wait for."""
+    monkeypatch.setattr(gpu, "measure_rates", lambda *_: gpu.DeviceRates(1e12, 1e12, 1e-6))
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    yield
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def measured(cells=("gru", "mgu"), kinds=("float32",), seconds=float("inf")):
+    return list(gpu.measure_device(cells, (SHAPE,), kinds, torch.device("cpu"), FEW, seconds))
+
+
+def test_every_side_in_both_passes():
+    rows = measured()
+    found = {(row.cell, row.side, row.mode) for row in rows}
+    assert found == {
+        (cell, side, mode)
+        for cell, sides in {"gru": ("ours", "torch", "eager"), "mgu": ("ours", "eager")}.items()
+        for side in sides
+        for mode in ("forward", "training")
+    }
+    assert {row.kernel for row in rows if row.side == "ours"} == {"triton"}
+    assert all(0 < row.low_ms <= row.ms <= row.high_ms for row in rows)
+    assert all(row.difference < 1e-5 for row in rows)
+    assert all((row.ratio is None) == (row.cell == "mgu") for row in rows)
+    assert all(row.ratio == 1 for row in rows if row.side == "torch")
+
+
+def test_bfloat16_is_compared_with_the_exact_numbers():
+    rows = measured(("gru",), ("bfloat16",))
+    assert {row.kind for row in rows} == {"bfloat16"}
+    assert 1e-5 < max(row.difference for row in rows) < 0.1
+
+
+def test_wrong_results_are_not_timed(monkeypatch):
+    original = gpu.eager
+
+    def wrong(case):
+        runner = original(case)
+        results = runner.results()
+        return type(runner)("wrong", runner.calls, lambda: type(results)(results.output + 0.1, results.gradients))
+
+    monkeypatch.setattr(gpu, "eager", wrong)
+    with pytest.raises(BackendError, match=r"^Nothing was timed, because the results of eager for gru at 2,3,4,4"):
+        measured(("gru",))
+
+
+def test_when_the_time_is_over_what_was_measured_is_there():
+    assert measured(seconds=-1.0) == []
+
+
+def test_the_page_has_a_line_for_each_side():
+    page = device_page(measured(("gru",)), {"device": "a GPU"}, "gatework bench --device cuda")
+    assert "## gru, float32" in page
+    assert page.count("| 2,3,4,4 |") == 3
+
+
+def test_the_command(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(gpu, "check_device", lambda _: torch.device("cpu"))
+    out = tmp_path / "gpu.md"
+    arguments = ["bench", "--device", "cuda", "--cells", "mgu", "--shapes", "2,3,4,4", "--dtype", "float32", "--quick"]
+    assert status([*arguments, "--json", "--out", str(out)]) == 0
+    told = capsys.readouterr()
+    assert [row["side"] for row in json.loads(told.out)["rows"]] == ["ours", "eager"] * 2
+    assert "mgu float32 2,3,4,4 forward: triton" in told.err
+    assert "## mgu, float32" in out.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--device", "cuda"], "--device is cuda, and torch finds no GPU here"),
+        (["--device", "cuda", "--growth"], "--growth is for a benchmark of the processor"),
+        (["--device", "cuda", "--threads", "1"], "--threads is for a benchmark of the processor"),
+        (["--minutes", "1"], "--minutes is for a benchmark on a GPU"),
+    ],
+)
+def test_what_does_not_go_together_is_told(arguments, sentence, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert status(["bench", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"gatework: {sentence}")
+
+
+def test_a_kind_of_number_that_is_not_there_is_told():
+    with pytest.raises(UsageError, match="There is no dtype 'int8' to measure in"):
+        measured(kinds=("int8",))
