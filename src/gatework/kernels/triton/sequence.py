@@ -50,9 +50,13 @@ class _Sequence(Writer):
     _sums: bool = False
 
     def write(self) -> Sequence:
-        for stage in self.loop.stages:
-            if self.optional or not stage.optional:
-                self._stage(stage)
+        stages = [stage for stage in self.loop.stages if self.optional or not stage.optional]
+        # What is read is asked for before the first product: it is on its way meanwhile.
+        for stage in stages:
+            for place in stage.reads.values():
+                self._read(place)
+        for stage in stages:
+            self._stage(stage)
         # First all of them, then: one may be what another was.
         ends = {slot: f"next_{name}" for slot, name in self._carried.items()}
         for slot, name in ends.items():
@@ -182,7 +186,7 @@ class _Sequence(Writer):
     def _assembled(self, body: list[str], last: list[str]) -> Sequence:
         begins = [self._begin(slot, name) for slot, name in self._carried.items()]
         tiles = [self._tile_line(key, transposed, name) for (key, transposed), name in self._tiles.items()]
-        wide = any("_N" in line for line in (*body, *last, *tiles))
+        wide = any("_N" in line for line in (*body, *last, *tiles, *self.opening))
         arguments = [f"{name}, step_{name}," for name in self._arrays.values()]
         arguments += [f"{name}," for name in self.weights.values()]
         head = [
@@ -196,6 +200,7 @@ class _Sequence(Writer):
             *(_WIDE if wide else ()),
             "zeros = tl.zeros((BLOCK_B, BLOCK_H), REAL)",
             *tiles,
+            *self.opening,
             *begins,
             "moment = tl.full((1, 1), 0, tl.int64) + begin",
             "step = 0",

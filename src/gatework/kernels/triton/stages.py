@@ -70,7 +70,7 @@ class _Stage(Writer):
             f"{TAB}BLOCK_K: tl.constexpr, BLOCK_H: tl.constexpr, REAL: tl.constexpr, DOT: tl.constexpr,",
             f"{TAB}PRECISION: tl.constexpr,",
             "):",
-            *(TAB + line for line in (*head, *self.lines)),
+            *(TAB + line for line in (*head, *self.opening, *self.lines)),
         ]
         return Launch("\n".join(lines) + "\n", tuple(self._arrays), tuple(self.weights), size, self.stage.optional)
 

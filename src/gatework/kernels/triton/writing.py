@@ -41,12 +41,14 @@ _TAKEN = frozenset({*_OWN.split(), *keyword.kwlist})
 
 @dataclass
 class Writer:
-    """Lines of a kernel's body, and the variables in it."""
+    """Lines of a kernel's body, those before it, and the variables in them."""
 
     loop: Loop
     lines: list[str] = field(default_factory=list)
+    opening: list[str] = field(default_factory=list)
     values: dict[int, str] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
+    vectors: dict[str, str] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
 
     # What a kind of kernel does in its own way
@@ -75,10 +77,8 @@ class Writer:
             self.values[k] = found
             return found
         if node.op is Op.PARAMETER:
-            columns = "column_N" if node.shape == ("N",) else "column"
-            size = "N" if node.shape == ("N",) else "H"
-            load = f"tl.load({self.weight(node.name)} + {columns}, mask={columns} < {size}, other=0.0)"
-            return self.set(k, f"{load}.to(REAL)[None, :]")
+            self.values[k] = self.vector(node.name, wide=node.shape == ("N",))
+            return self.values[k]
         if node.op is Op.SUM:
             return self.set(k, self.total(k, stage))
         operands = [self.value(arg, stage) for arg in node.args]
@@ -89,10 +89,19 @@ class Writer:
             self.say(f"# {equation(self.loop.nodes, k)}")
         return self.set(k, TRITON[node.op].format(*operands))
 
+    def vector(self, key: str, *, wide: bool) -> str:
+        """The variable of a vector of weights, read where that is first asked for."""
+        if key not in self.vectors:
+            self.vectors[key] = self.name(key)
+            columns, size = ("column_N", "N") if wide else ("column", "H")
+            load = f"tl.load({self.weight(key)} + {columns}, mask={columns} < {size}, other=0.0)"
+            self.opening.append(f"{self.vectors[key]} = {load}.to(REAL)[None, :]")
+        return self.vectors[key]
+
     def set(self, k: int, text: str) -> str:
         """Give a node a variable."""
         node = self.loop.nodes[k]
-        self.values[k] = self.name(node.name if node.op is not Op.PARAMETER and node.name else f"v{k}")
+        self.values[k] = self.name(node.name or f"v{k}")
         self.say(f"{self.values[k]} = {text}")
         return self.values[k]
 
