@@ -11,7 +11,7 @@ from gatework.bench.device_page import device_page
 from gatework.bench.shapes import Shape
 from gatework.bench.timing import Effort
 from gatework.cli.main import status
-from gatework.errors import BackendError, UsageError
+from gatework.errors import BackendError, GateworkError, UsageError
 from gatework.kernels.triton import build
 
 pytestmark = [
@@ -27,7 +27,7 @@ bench = importlib.import_module("gatework.cli.bench")
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch):
     """The flags of torch that a benchmark sets, and rates that nobody has to wait for."""
-    monkeypatch.setattr(gpu, "measure_rates", lambda *_: gpu.DeviceRates(1e12, 1e12, 1e-6))
+    monkeypatch.setattr(gpu, "measure_rates", lambda *_: gpu.DeviceRates(1e12, 1e12))
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     yield
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
@@ -108,6 +108,28 @@ def test_what_does_not_go_together_is_told(arguments, sentence, capsys, monkeypa
     assert capsys.readouterr().err.startswith(f"gatework: {sentence}")
 
 
-def test_a_kind_of_number_that_is_not_there_is_told():
+def test_what_is_not_there_is_told_before_anything_is_measured():
+    given = ((SHAPE,), ("float32",), torch.device("cpu"), FEW)
     with pytest.raises(UsageError, match="There is no dtype 'int8' to measure in"):
-        measured(kinds=("int8",))
+        gpu.measure_device(("gru",), (SHAPE,), ("float32", "int8"), torch.device("cpu"), FEW)
+    with pytest.raises(GateworkError, match="gruu"):
+        gpu.measure_device(("gru", "gruu"), *given)
+
+
+def test_what_was_measured_before_a_failure_is_told(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(gpu, "check_device", lambda _: torch.device("cpu"))
+    original = gpu.make_case
+
+    def failing(cell, *given, **more):
+        if cell.name == "lstm":
+            raise BackendError("No memory is left.")
+        return original(cell, *given, **more)
+
+    monkeypatch.setattr(gpu, "make_case", failing)
+    out = tmp_path / "gpu.md"
+    arguments = ["bench", "--device", "cuda", "--cells", "mgu,lstm", "--shapes", "2,3,4,4", "--dtype", "float32"]
+    assert status([*arguments, "--quick", "--json", "--out", str(out)]) == 2
+    told = capsys.readouterr()
+    assert len(json.loads(told.out)["rows"]) == 4
+    assert told.err.endswith("gatework: No memory is left.\n")
+    assert "## mgu, float32" in out.read_text()

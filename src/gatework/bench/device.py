@@ -51,18 +51,18 @@ FURTHER = 3
 
 @dataclass(frozen=True)
 class DeviceRates:
-    """What the device does in a second, and the seconds of one launch that waits for the one before."""
+    """The operations and the bytes of a second: torch's large product, and a large copy."""
 
     product: float
     copy: float
-    launch: float
 
 
 @dataclass(frozen=True)
 class DeviceRow:
     """The times of a side: quartiles over rounds; `ratio` is cuDNN's time over it, None where there is none.
 
-    `floor_ms` is what no program can beat at the measured rates, but for the steps' waiting for each other;
+    `floor_ms` is what the products take at the rate of torch's, or the bytes at that of a copy, whichever is more: what
+    fits a cache may be faster, and steps that wait for each other are slower;
     `difference` is how far the results are from the exact ones, of their largest entry.
     """
 
@@ -98,12 +98,27 @@ def measure_device(
 ) -> Iterator[DeviceRow]:
     """Row after row, until all is measured or the time is over.
 
-    Raises `BackendError` where a side has wrong results.
+    Raises `UsageError` for what cannot be measured, before anything is, and `BackendError` where a side has wrong
+    results.
     """
-    end = perf_counter() + seconds
     for kind in kinds:
         if kind not in KINDS:
             raise UsageError(f"There is no dtype {kind!r} to measure in: choose from {', '.join(KINDS)}.")
+    for name in cells:
+        find(name)
+    return _measured(cells, shapes, kinds, device, effort, seconds)
+
+
+def _measured(
+    cells: Sequence[str],
+    shapes: Sequence[Shape],
+    kinds: Sequence[str],
+    device: torch.device,
+    effort: Effort,
+    seconds: float,
+) -> Iterator[DeviceRow]:
+    end = perf_counter() + seconds
+    for kind in kinds:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = KINDS[kind].tf32
         rates = measure_rates(device, KINDS[kind].dtype)
         for shape, name in product(shapes, cells):
@@ -200,21 +215,20 @@ def _far(found: Tensor, expected: Tensor) -> float:
 
 
 def measure_rates(device: torch.device, dtype: torch.dtype) -> DeviceRates:
-    """The rates of a large product and of a large copy, and the time of a small operation after another."""
+    """The rates of a large product and of a large copy."""
     cuda = device.type == "cuda"
     turn = partial(_device_turn, device) if cuda else None
     size, entries = (4096, 64 << 20) if cuda else (256, 1 << 20)
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     source = torch.ones(entries, device=device, dtype=dtype)
-    target, small = torch.empty_like(source), torch.ones(64, device=device)
+    target = torch.empty_like(source)
 
     def fastest(call: Callable[[], object]) -> float:
         return min(interleave({"": call}, Effort(0.2, least=5, most=100), turn)[""])
 
     multiplied = fastest(lambda: torch.mm(a, b))
     copied = fastest(lambda: target.copy_(source))
-    launched = fastest(lambda: small.mul_(1.0))
-    return DeviceRates(2 * size**3 / multiplied, 2 * entries * dtype.itemsize / copied, launched)
+    return DeviceRates(2 * size**3 / multiplied, 2 * entries * dtype.itemsize / copied)
 
 
 def _device_turn(device: torch.device, call: Callable[[], object], repeats: int) -> float:

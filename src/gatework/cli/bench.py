@@ -70,10 +70,7 @@ def bench(as_json: bool, out: Path | None, device: str, minutes: float | None, *
     else:
         show_summary(record, out)
     if out is not None:  # after the minutes that it took, what was measured is shown whatever happens now
-        try:
-            out.write_text(page(record), encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"The page could not be written to {out}: {error.strerror}.") from error
+        _write(out, page(record))
 
 
 def _request(
@@ -143,16 +140,27 @@ def _on_device(
     kinds = _names(dtype or ",".join(gpu.KINDS), "--dtype")
     effort = FEW if quick else Effort(seconds=0.2, most=20)
     seconds = float("inf") if minutes is None else 60 * minutes
-    rows = []
-    for row in gpu.measure_device(named, chosen, kinds, where, effort, seconds):
-        rows.append(row)
-        beside = "" if row.ratio is None else f", {row.ratio:.2f} × faster than cuDNN"
-        click.echo(f"{row.cell} {row.kind} {row.shape} {row.mode}: {row.kernel} {row.ms:.3f} ms{beside}", err=as_json)
-        if out is not None:  # after every row: whatever ends the benchmark, what was measured is there
-            out.write_text(device_page(rows, gpu.about(where), _command()), encoding="utf-8")
-    if as_json:
-        found = {"command": _command(), "machine": gpu.about(where), "rows": gpu.plain(rows)}
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    rows: list[gpu.DeviceRow] = []
+    try:
+        for row in gpu.measure_device(named, chosen, kinds, where, effort, seconds):
+            rows.append(row)
+            beside = "" if row.ratio is None else f", {row.ratio:.2f} × faster than cuDNN"
+            told = f"{row.cell} {row.kind} {row.shape} {row.mode}: {row.kernel} {row.ms:.3f} ms{beside}"
+            click.echo(told, err=as_json)
+    finally:  # whatever ends the benchmark, what was measured is told
+        if as_json:
+            found = {"command": _command(), "machine": gpu.about(where), "rows": gpu.plain(rows)}
+            click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        if out is not None and rows:
+            _write(out, device_page(rows, gpu.about(where), _command()))
+
+
+def _write(out: Path, text: str) -> None:
+    """Write a page. Raises `UsageError`."""
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The page could not be written to {out}: {error.strerror}.") from error
 
 
 def _names(text: str, option: str) -> tuple[str, ...]:

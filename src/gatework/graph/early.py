@@ -37,7 +37,7 @@ def split(graph: Graph) -> Split:
 
     Raises `BackendError` where a state is the result of the early part alone.
     """
-    must = _must(graph)
+    must = _before_loop(graph)
     if must & set(graph.outputs):
         raise BackendError("one of its states is set to a function of the input alone, whose size is the input's")
     return _cut(graph, must, square=False)
@@ -63,7 +63,7 @@ def split_products(graph: Graph) -> Split:
     """
     recurrent = reached(graph.nodes, {Op.STATE})
     products = {k for k, node in enumerate(graph.nodes) if node.op is Op.MATMUL and not recurrent[k]}
-    must = _must(graph) | products
+    must = _before_loop(graph) | products
     return split(graph) if must & set(graph.outputs) else _cut(graph, must, square=False)
 
 
@@ -95,6 +95,14 @@ def _must(graph: Graph) -> set[int]:
         if wide or reduced or ahead or (node.op is Op.MATMUL and operand in found):
             found.add(k)
     return found
+
+
+def _before_loop(graph: Graph) -> set[int]:
+    """What has to come before the loop. Raises `BackendError` where it reads a state, which only the loop has."""
+    must, recurrent = _must(graph), reached(graph.nodes, {Op.STATE})
+    if any(recurrent[k] for k in must):
+        raise BackendError("it computes with a state and vectors of the input's size together")
+    return must
 
 
 def _core(graph: Graph, results: list[int], *, square: bool) -> Graph:

@@ -129,3 +129,16 @@ def test_a_state_of_the_input_s_size_is_refused_with_the_reason():
     dispatch._tell.cache_clear()
     with pytest.warns(UserWarning, match="no kernel can be compiled for it: it takes the cosine of a state"):
         assert choose("auto", turns.graph).pick(torch.zeros(1)).name == "reference"
+
+
+def test_a_state_beside_vectors_of_the_inputs_size_is_left_to_the_reference():
+    @cell
+    def mixed(x, h):
+        return tanh(W.n @ x + U.n @ h + mean(p.k * x * mean(h)))
+
+    with pytest.raises(BackendError, match="it computes with a state and vectors of the input's size together"):
+        choose("cpu", mixed.graph)
+    with pytest.warns(UserWarning, match="slow reference back-end"):
+        layer = Recurrent(mixed, 3, 5)
+    assert layer.kernel == "reference"
+    assert layer(torch.randn(2, 4, 3))[0].shape == (2, 4, 5)

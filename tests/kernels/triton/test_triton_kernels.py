@@ -1,5 +1,9 @@
 """Kernels in Triton give the reference's numbers: every cell, both kinds of launch; without a GPU interpreted."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType, SimpleNamespace
+
 import pytest
 import torch
 
@@ -193,3 +197,84 @@ def test_states_at_every_step(cell):
     found = BACKENDS["triton"].trajectory(graph, weights, x, states, others)
     for one, other in zip((*found[0], *found[1]), (*expected[0], *expected[1]), strict=True):
         torch.testing.assert_close(one, other, **CLOSE)
+
+
+def test_no_number_stays_none_in_relu_and_maximum(tmp_path, kind):
+    pair = layers(_own(tmp_path, "maximum(relu(a), minimum(a, 0.5))"), 3, 5)
+    x = torch.randn(2, 2, 3)
+    x[0, 0, 0] = torch.nan
+    expected, found = (one(x.to(DEVICE))[0] for one in pair)
+    assert expected.isnan().any()
+    torch.testing.assert_close(found, expected, **CLOSE, equal_nan=True)
+
+
+def test_numbers_that_single_precision_does_not_hold_and_names_that_mean_something_else(tmp_path, kind):
+    file = tmp_path / "own.py"
+    file.write_text(
+        """from gatework.graph import U, W, b, cell, maximum, tanh
+
+
+@cell
+def own(x, h):
+    range = W.a @ x + U.a @ h
+    step_a_y = maximum(range, 1e-40)
+    next_y_0_before = tanh(U.c @ step_a_y)
+    sigmoid = maximum(next_y_0_before, -1e300)
+    return sigmoid * tanh(range)
+"""
+    )
+    pair = layers(f"{file}:own", 3, 5)
+    compare(pair, torch.randn(3, 4, 3))
+
+
+def test_a_backward_pass_under_autocast_is_in_the_type_of_the_weights(kind):
+    pair, x = layers("gru", 3, 7), torch.randn(4, 5, 3)
+    found = []
+    for layer in pair:
+        for under in (False, True):
+            layer.zero_grad()
+            with torch.autocast(DEVICE, dtype=torch.bfloat16, enabled=under and layer is pair[1]):
+                layer(x.to(DEVICE))[0].square().mean().backward()
+            found.append({name: one.grad.clone() for name, one in layer.named_parameters() if "U" in name})
+    for name, one in found[0].items():
+        torch.testing.assert_close(found[3][name], one, **CLOSE)
+
+
+@pytest.mark.skipif(DEVICE == "cuda", reason="a GPU runs several at once")
+def test_threads_take_turns_in_the_interpreter():
+    layer, x = layers("gru", 3, 5)[1], torch.randn(3, 2, 3)
+    with torch.no_grad():
+        expected = layer(x)[0]
+
+        def call(_):
+            with torch.no_grad():
+                return layer(x)[0]
+
+        with ThreadPoolExecutor(4) as pool:
+            assert all(torch.equal(one, expected) for one in pool.map(call, range(8)))
+
+
+def test_a_triton_that_is_too_old_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", ModuleType("triton"))
+    assert build.refusal() == "Triton does not work here (module 'triton' has no attribute 'knobs')"
+
+
+@pytest.mark.parametrize(
+    ("matmul", "all_products", "expected"),
+    [("none", "none", "tf32x3"), ("tf32", "none", "tf32"), ("ieee", "tf32", "tf32x3"), ("none", "tf32", "tf32")],
+)
+def test_both_of_torchs_switches_are_read(monkeypatch, matmul, all_products, expected):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    monkeypatch.setattr(torch.backends, "fp32_precision", all_products)
+    monkeypatch.setattr(torch.backends.cuda, "matmul", SimpleNamespace(fp32_precision=matmul))
+    assert engine._precision() == expected
+
+
+def _own(folder, expression):
+    """A cell of one's own, from a file."""
+    file = folder / "own.py"
+    file.write_text(
+        "from gatework.graph import U, W, b, cell, maximum, minimum, relu\n\n\n@cell\ndef own(x, h):\n"
+        f"    a = W.a @ x + U.a @ h\n    return {expression}\n"
+    )
+    return f"{file}:own"

@@ -16,12 +16,15 @@ def refusal() -> str:
     """Why kernels in Triton cannot run here; empty where they can. Never raises."""
     try:
         import triton  # noqa: F401
+
+        return "" if interpreted() else _without_interpreter()
     except ModuleNotFoundError as error:
         return "Triton is not installed" if error.name == "triton" else f"Triton does not work here ({error})"
-    except Exception as error:  # noqa: BLE001 - whatever keeps a library from loading, other back-ends still run
+    except Exception as error:  # noqa: BLE001 - whatever keeps a library from working, other back-ends still run
         return f"Triton does not work here ({next(iter(str(error).splitlines()), type(error).__name__)})"
-    if interpreted():
-        return ""
+
+
+def _without_interpreter() -> str:
     if not torch.cuda.is_available():
         return "torch finds no GPU here"
     major, minor = torch.cuda.get_device_capability()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +28,29 @@ COLUMNS, INNER = 64, 32
 FEW = 64
 """Units up to which four warps share a program; more take eight."""
 
-WIDEST, ON_CHIP = 256, 160 << 10
-"""Units, and bytes of matrices, up to which a whole sequence is one launch."""
+WIDEST, ON_CHIP, SHARE = 256, 160 << 10, 0.7
+"""Units, and bytes of matrices, up to which a whole sequence is one launch; and the share of a GPU's shared memory that
+matrices may take, where that is less: vectors on their way to the matrix units need the rest."""
+
+
+class _OneAtATime:
+    """Triton's interpreter runs one kernel at a time; a GPU needs nobody to wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._held = threading.local()
+
+    def __enter__(self) -> None:
+        self._held.one = interpreted()
+        if self._held.one:
+            self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        if self._held.one:
+            self._lock.release()
+
+
+_INTERPRETER = _OneAtATime()
 
 
 @dataclass(frozen=True)
@@ -65,7 +87,12 @@ def _precision() -> str:
     """How matrix units multiply float32: three times in 19 bits are as good as once in 32, and far faster."""
     if torch.cuda.get_device_capability() < (8, 0):
         return "ieee"
-    return "tf32" if torch.backends.cuda.matmul.allow_tf32 else "tf32x3"
+    # Torch has two switches, and asking the old one is an error once the new one was used.
+    asked = getattr(torch.backends.cuda.matmul, "fp32_precision", None)
+    if asked == "none":
+        asked = getattr(torch.backends, "fp32_precision", "none")
+    tf32 = torch.backends.cuda.matmul.allow_tf32 if asked is None else asked == "tf32"
+    return "tf32" if tf32 else "tf32x3"
 
 
 def execute(
@@ -85,13 +112,14 @@ def execute(
     fits = _fits(whole, x, H)
     used = whole.arrays if fits else [array for one in _launches(cell, which, call) for array, _ in one.arrays]
     _allocate(call, used)
-    with torch.cuda.device_of(x):
+    # A backward pass may run under the autocast of whoever asked for it.
+    with torch.cuda.device_of(x), torch.autocast(x.device.type, enabled=False), _INTERPRETER:
         if x.shape[1] and fits:
             _launch(call, whole)
         elif x.shape[1]:
             _step_by_step(cell, which, call)
-    if which == BACKWARD:
-        _weight_gradients(cell, arrays, d_weights, H)
+        if which == BACKWARD:
+            _weight_gradients(cell, arrays, d_weights, H)
 
 
 def _whole(cell: Recurrence, which: str, call: Call) -> sequence.Sequence:
@@ -120,7 +148,15 @@ def _fits(whole: sequence.Sequence, x: Tensor, H: int) -> bool:
     """Whether a program can hold what the kernel for the whole sequence keeps: its vectors and its matrices."""
     blocks = {"H": block(H), "N": block(x.shape[2])}
     held = sum(blocks[rows] * blocks[columns] for rows, columns in whole.tiles) * x.element_size()
-    return whole.scan or (H <= WIDEST and held <= ON_CHIP)
+    return whole.scan or (H <= WIDEST and held <= _on_chip(x))
+
+
+def _on_chip(x: Tensor) -> int:
+    """Bytes of matrices that a program may keep."""
+    if not x.is_cuda:
+        return ON_CHIP
+    found = torch.cuda.get_device_properties(x.device)
+    return min(ON_CHIP, int(SHARE * getattr(found, "shared_memory_per_block_optin", found.shared_memory_per_block)))
 
 
 def _allocate(call: Call, used: Iterable[str]) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
+import math
 from dataclasses import dataclass, field
 
 from gatework.graph.loop import Loop, Stage
 from gatework.graph.ops import LEAVES, Op
 from gatework.graph.text import equation
+
+_NAN = "propagate_nan=tl.PropagateNan.ALL"
+"""What is no number stays none; a GPU would take the other operand."""
 
 TRITON: dict[Op, str] = {
     Op.ADD: "{} + {}",
@@ -15,11 +20,11 @@ TRITON: dict[Op, str] = {
     Op.MULTIPLY: "{} * {}",
     Op.DIVIDE: "{} / {}",
     Op.NEGATE: "-{}",
-    Op.MAXIMUM: "tl.maximum({}, {})",
-    Op.MINIMUM: "tl.minimum({}, {})",
+    Op.MAXIMUM: f"tl.maximum({{}}, {{}}, {_NAN})",
+    Op.MINIMUM: f"tl.minimum({{}}, {{}}, {_NAN})",
     Op.SIGMOID: "sigmoid({})",
     Op.TANH: "tanh({})",
-    Op.RELU: "tl.maximum({}, 0.0)",
+    Op.RELU: f"tl.maximum({{}}, 0.0, {_NAN})",
     Op.SOFTPLUS: "softplus({})",
     Op.EXP: "tl.exp({})",
     Op.LOG: "tl.log({})",
@@ -35,7 +40,7 @@ TAB = "    "
 _OWN = """tl triton sigmoid tanh softplus row rows column columns inside mask here zeros moment step begin T B N H
 BLOCK_B BLOCK_C BLOCK_N BLOCK_H BLOCK_K REAL DOT PRECISION column_N in_N mask_N here_N k inner vector matrix whole stage
 forward backward"""
-_TAKEN = frozenset({*_OWN.split(), *keyword.kwlist})
+_TAKEN = frozenset({*_OWN.split(), *keyword.kwlist, *dir(builtins)})
 """Names that mean something else in a kernel."""
 
 
@@ -124,7 +129,8 @@ class Writer:
     def name(self, wish: str) -> str:
         """A variable that there is not yet."""
         plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in wish) or "v"
-        plain = f"v{plain}" if plain[0].isdigit() else plain
+        # Names with these beginnings are made from others.
+        plain = f"v{plain}" if plain[0].isdigit() or plain.startswith(("step_", "next_")) else plain
         found, n = plain, 1
         while found in self._names or found in _TAKEN:
             n += 1
@@ -149,5 +155,11 @@ class Writer:
 
 
 def number(value: float) -> str:
-    """A fixed number as a kernel has it."""
-    return repr(float(value))
+    """A fixed number as a kernel has it: Triton takes for double precision what single does not hold."""
+    if value == 0 or _LEAST <= abs(value) <= _MOST:
+        return repr(float(value))
+    return f"tl.full((1, 1), {float(value)!r}, tl.float64).to(REAL)"
+
+
+_LEAST, _MOST = 2.0**-126, math.ldexp(2.0 - 2.0**-23, 127)
+"""The normal numbers of single precision."""
