@@ -297,7 +297,7 @@ def part(task: Task, records: Sequence[Record], seeds: int) -> list[str | list[s
         [f"## {task.title}"],
         task.about,
         f"""{task.hidden} units, at most {task.steps:,} steps of {task.batch} sequences and {task.seconds:g} seconds, a
-        rate of {task.rate:g}. It was chosen by these losses: {choice}.""",
+        rate of {task.rate:g}: of two the one at which the worse of two cells is better. Their losses: {choice}.""",
         table(
             ("cell", "weights", "solved", "steps, median", "loss, seed by seed", "right", "ms a step"),
             [_row(cell, found[cell], solved[cell]) for cell in best_first],
