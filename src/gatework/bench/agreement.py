@@ -40,7 +40,7 @@ def check(
     wanted = {"output": expected.output, **expected.gradients}
     largest = 0.0
     for what, tensor in {"output": found.output, **found.gradients}.items():
-        difference = _difference(tensor, wanted[what])
+        difference = difference_of(tensor, wanted[what])
         # Written so that a difference that is not a number fails too.
         if not difference <= tolerance(case) and not (exact and difference <= _stretched(expected, exact(), what)):
             kind = "output" if what == "output" else f"gradient of {what}"
@@ -56,10 +56,11 @@ def check(
 def _stretched(expected: Results, exact: Results, what: str) -> float:
     """How far from the exact results the reference is, and some times more."""
     tensors = [one.output if what == "output" else one.gradients[what] for one in (expected, exact)]
-    return STRETCH * _difference(tensors[0].double(), tensors[1])
+    return STRETCH * difference_of(tensors[0].double(), tensors[1])
 
 
-def _difference(found: Tensor, expected: Tensor) -> float:
+def difference_of(found: Tensor, expected: Tensor) -> float:
+    """The largest difference, relative to the largest entry that is expected."""
     if found.shape != expected.shape:
         return float("inf")
     scale = float(expected.abs().max()) or 1.0

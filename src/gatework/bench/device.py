@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gatework.bench.agreement import difference_of
 from gatework.bench.case import THEIRS, Case, has_torch_layer, make_case, our_layer
 from gatework.bench.limits import flops, moved
 from gatework.bench.shapes import Shape
@@ -191,7 +192,7 @@ def _checked(case: Case, name: str, found: Results, rough: Results, precise: Res
     """How far results are from the exact ones. Raises `BackendError` where rounding does not explain it."""
     largest = 0.0
     for what in ("output", *found.gradients):
-        ours, theirs = (_far(_one(some, what), _one(precise, what)) for some in (found, rough))
+        ours, theirs = (difference_of(_one(some, what).double(), _one(precise, what)) for some in (found, rough))
         rounding = torch.finfo(case.dtype).eps
         # Tensor cores round the factors of tf32 to eleven bits.
         if torch.backends.cuda.matmul.allow_tf32 and case.dtype == torch.float32:
@@ -207,11 +208,6 @@ def _checked(case: Case, name: str, found: Results, rough: Results, precise: Res
 
 def _one(results: Results, what: str) -> Tensor:
     return results.output if what == "output" else results.gradients[what]
-
-
-def _far(found: Tensor, expected: Tensor) -> float:
-    scale = float(expected.abs().max()) or 1.0
-    return float((found.double() - expected.double()).abs().max()) / scale
 
 
 def measure_rates(device: torch.device, dtype: torch.dtype) -> DeviceRates:

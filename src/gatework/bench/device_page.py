@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from gatework.bench.device import DeviceRow
@@ -24,8 +25,8 @@ def device_page(rows: Sequence[DeviceRow], about: Mapping[str, Any], command: st
         "products at the measured rate, or its bytes, but not that steps wait for each other.",
         "",
     ]
-    key = {id(row): (row.cell, row.kind) for row in rows}
-    for (cell, kind), found in groupby(sorted(rows, key=lambda row: key[id(row)]), key=lambda row: key[id(row)]):
+    of = attrgetter("cell", "kind")
+    for (cell, kind), found in groupby(sorted(rows, key=of), key=of):
         lines += [f"## {cell}, {kind}", "", *table(HEADINGS, _lines(list(found)), text=2), ""]
     return "\n".join(lines)
 

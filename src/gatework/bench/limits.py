@@ -9,6 +9,7 @@ from gatework.bench.shapes import Shape
 from gatework.bench.side import TRAINING
 from gatework.graph import Graph
 from gatework.graph.ops import Op
+from gatework.graph.shapes import reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +40,11 @@ def products(graph: Graph, N: int, H: int) -> tuple[Product, ...]:
             matrix, vector = node.args
             rows, columns = (sizes[letter] for letter in graph.nodes[matrix].shape)
             matrices.setdefault(vector, {})[matrix] = (rows, columns)
-    recurrent, trained = _depends(graph, Op.STATE), _depends(graph, Op.PARAMETER)
+    recurrent, trained = reached(graph.nodes, {Op.STATE}), reached(graph.nodes, {Op.PARAMETER})
     return tuple(
         Product(sum(rows for rows, _ in one.values()), next(iter(one.values()))[1], recurrent[vector], trained[vector])
         for vector, one in matrices.items()
     )
-
-
-def _depends(graph: Graph, op: Op) -> list[bool]:
-    """For every node, whether it depends on a leaf of this kind."""
-    found: list[bool] = []
-    for node in graph.nodes:
-        found.append(node.op is op or any(found[arg] for arg in node.args))
-    return found
 
 
 def flops(graph: Graph, shape: Shape, mode: str, *, input_grad: bool = False) -> int:

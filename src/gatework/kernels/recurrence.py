@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from gatework.errors import BackendError
 from gatework.graph import Graph
 from gatework.graph.build import from_json
 from gatework.graph.loop import Plan
@@ -35,3 +37,12 @@ def recurrence(record: str) -> Recurrence:
     """The cell of a graph's record."""
     graph = from_json(json.loads(record))
     return Recurrence(graph, plan(graph))
+
+
+def unplanned(core: Callable[[], Graph]) -> str:
+    """Why there is no plan for the loop that `core` gives; empty where there is one."""
+    try:
+        plan(core())
+    except BackendError as error:
+        return str(error)
+    return ""

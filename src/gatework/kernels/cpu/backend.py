@@ -10,11 +10,11 @@ from math import prod
 import torch
 from torch import Tensor
 
-from gatework.errors import BackendError
 from gatework.graph import Graph
 from gatework.kernels import operator
 from gatework.kernels.cpu import host
-from gatework.kernels.early import early
+from gatework.kernels.early import trajectory
+from gatework.kernels.recurrence import unplanned
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -57,25 +57,12 @@ class Cpu:
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Run the cell along a sequence, as `Reference.trajectory` does."""
         found = graph.ahead if _products_first(graph, x, states[0].shape[-1]) else graph.parts
-        if found.results:
-            others = [*others, *early(graph, found, parameters, (x, *others), states[0].shape[-1])]
-        weights = [parameters[one.key] for one in found.core.parameters]
-        given = (x, *others, *states, *weights)
-        training = torch.is_grad_enabled() and any(one.requires_grad for one in given)
-        results = len(graph.results)
-        every = operator.run(found.core.record, x, others, states, weights, training, results)
-        return tuple(every[:results]), tuple(every[results:])
+        return trajectory(graph, found, parameters, x, states, others, self.name)
 
 
 @functools.lru_cache(maxsize=256)
 def _refusal(graph: Graph) -> str:
-    from gatework.graph.plan import plan
-
-    try:
-        plan(graph.parts.core)
-    except BackendError as error:
-        return str(error)
-    return ""
+    return unplanned(lambda: graph.parts.core)
 
 
 FEW, LONG, LARGE = 4, 16, 1 << 19

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gatework.errors import BackendError
 from gatework.graph import Graph
 from gatework.kernels import operator
-from gatework.kernels.early import early
+from gatework.kernels.early import trajectory
+from gatework.kernels.recurrence import unplanned
 from gatework.kernels.triton import build
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -58,22 +58,9 @@ class Triton:
 
         All products that read no state are computed before the loop, as one product for all time steps.
         """
-        found = graph.ahead
-        if found.results:
-            others = [*others, *early(graph, found, parameters, (x, *others), states[0].shape[-1])]
-        weights = [parameters[one.key] for one in found.core.parameters]
-        training = torch.is_grad_enabled() and any(one.requires_grad for one in (x, *others, *states, *weights))
-        results = len(graph.results)
-        every = operator.run(found.core.record, x, others, states, weights, training, results, engine=self.name)
-        return tuple(every[:results]), tuple(every[results:])
+        return trajectory(graph, graph.ahead, parameters, x, states, others, self.name)
 
 
 @functools.lru_cache(maxsize=256)
 def _refusal(graph: Graph) -> str:
-    from gatework.graph.plan import plan
-
-    try:
-        plan(graph.ahead.core)
-    except BackendError as error:
-        return str(error)
-    return ""
+    return unplanned(lambda: graph.ahead.core)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,24 +34,8 @@ WIDEST, ON_CHIP, SHARE = 256, 160 << 10, 0.7
 matrices may take, where that is less: vectors on their way to the matrix units need the rest."""
 
 
-class _OneAtATime:
-    """Triton's interpreter runs one kernel at a time; a GPU needs nobody to wait."""
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._held = threading.local()
-
-    def __enter__(self) -> None:
-        self._held.one = interpreted()
-        if self._held.one:
-            self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        if self._held.one:
-            self._lock.release()
-
-
-_INTERPRETER = _OneAtATime()
+_INTERPRETER = threading.RLock()
+"""Triton's interpreter runs one kernel at a time; a GPU needs nobody to wait."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +98,8 @@ def execute(
     used = whole.arrays if fits else [array for one in _launches(cell, which, call) for array, _ in one.arrays]
     _allocate(call, used)
     # A backward pass may run under the autocast of whoever asked for it.
-    with torch.cuda.device_of(x), torch.autocast(x.device.type, enabled=False), _INTERPRETER:
+    turn = _INTERPRETER if interpreted() else nullcontext()
+    with torch.cuda.device_of(x), torch.autocast(x.device.type, enabled=False), turn:
         if x.shape[1] and fits:
             _launch(call, whole)
         elif x.shape[1]:

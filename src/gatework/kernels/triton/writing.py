@@ -6,6 +6,7 @@ import builtins
 import keyword
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from gatework.graph.loop import Loop, Stage
 from gatework.graph.ops import LEAVES, Op
@@ -113,14 +114,16 @@ class Writer:
     def whole(self, k: int) -> str:
         """A value that was computed, as one for every sequence and entry."""
         value = self.values.get(k) or number(self.loop.nodes[k].value)
-        return value if self._is_full(k) else f"({value} + zeros)"
+        return value if self._full[k] else f"({value} + zeros)"
 
-    def _is_full(self, k: int) -> bool:
-        """Whether a node's value has all sequences and all entries: it is made of what was loaded or accumulated."""
-        node = self.loop.nodes[k]
-        if node.op in (Op.PARAMETER, Op.CONSTANT, Op.SIZE, Op.SUM, Op.SPREAD) or node.shape in ((), ("1",)):
-            return False
-        return node.op in LEAVES or any(self._is_full(arg) for arg in node.args)
+    @cached_property
+    def _full(self) -> list[bool]:
+        """Of every node whether its value has all sequences and entries: it is made of what was loaded or summed."""
+        found: list[bool] = []
+        for node in self.loop.nodes:
+            one = node.op in (Op.PARAMETER, Op.CONSTANT, Op.SIZE, Op.SUM, Op.SPREAD) or node.shape in ((), ("1",))
+            found.append(not one and (node.op in LEAVES or any(found[arg] for arg in node.args)))
+        return found
 
     def say(self, line: str) -> None:
         """Add a line."""
