@@ -20,7 +20,9 @@ from triton.compiler import ASTSource
 
 from gatework.cells import catalogue
 from gatework.graph.plan import plan
-from gatework.kernels.triton import build, engine, sequence, stages
+from gatework.kernels.triton import build, sequence, stages
+from gatework.kernels.triton.call import FEW, block
+from gatework.kernels.triton.ways import COLUMNS, INNER, ROWS
 
 HOPPER = 90
 TYPES = {"float32": ("fp32", tl.float32), "bfloat16": ("bf16", tl.bfloat16)}
@@ -43,8 +45,8 @@ def kernels(cell, kind):
 def compiled(text, H, kind, warps):
     function = build.function(text)
     pointer, number = TYPES[kind]
-    sizes = {"N": H, "H": H, "BLOCK_B": engine.ROWS, "BLOCK_N": engine.block(H), "BLOCK_H": engine.block(H)}
-    sizes |= {"BLOCK_C": engine.COLUMNS, "BLOCK_K": engine.INNER}
+    sizes = {"N": H, "H": H, "BLOCK_B": ROWS, "BLOCK_N": block(H), "BLOCK_H": block(H)}
+    sizes |= {"BLOCK_C": COLUMNS, "BLOCK_K": INNER}
     constants = {**sizes, "REAL": tl.float32, "DOT": number, "PRECISION": "tf32x3"}
     constants = {name: value for name, value in constants.items() if name in function.arg_names}
     signature = {
@@ -74,7 +76,7 @@ def usage(ptx):
 
 def main():
     cell, H, kind = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    warps = int(sys.argv[5]) if len(sys.argv) > 5 else (4 if H <= engine.FEW else 8)
+    warps = int(sys.argv[5]) if len(sys.argv) > 5 else (4 if H <= FEW else 8)
     for which, text in kernels(cell, sys.argv[4] if len(sys.argv) > 4 else "sequence"):
         began = time.perf_counter()
         made = compiled(text, H, kind, warps)

@@ -11,7 +11,8 @@ import gatework as gw
 from gatework.cells import catalogue, find
 from gatework.errors import BackendError
 from gatework.kernels import BACKENDS, Reference
-from gatework.kernels.triton import build, engine
+from gatework.kernels.triton import build, engine, ways
+from gatework.kernels.triton.call import precision
 from valid_states import valid
 
 pytest.importorskip("triton")
@@ -32,21 +33,26 @@ SEVERAL = ("gru", "lstm", "mgu", "mut2", "slstm", "sligru", "indrnn", "grid_lstm
 """One stage and two, exponentials, means, no recurrent matrix, a state that is shown."""
 
 
-@pytest.fixture(params=["whole sequence", "stage by stage"])
+KINDS = {"whole sequence": ways.Whole, "stage by stage": ways.Steps}
+
+
+@pytest.fixture(params=KINDS)
 def kind(request, monkeypatch):
     """How a loop is launched; the blocks of a stage and of a scan are smaller than its vectors."""
     launched = []
-    for name in ("_launch", "_step_by_step"):
-        original = getattr(engine, name)
-        monkeypatch.setattr(
-            engine, name, lambda *given, name=name, original=original: (launched.append(name), original(*given))
-        )
-    if request.param == "stage by stage":
-        monkeypatch.setattr(engine, "_fits", lambda *_: False)
+    way = KINDS[request.param]
+
+    def run(self, call):
+        launched.append(type(self))
+        original(self, call)
+
+    original = way.run
+    monkeypatch.setattr(way, "run", run)
+    monkeypatch.setattr(engine, "WAYS", (way(),))
     for name in ("COLUMNS", "INNER"):
-        monkeypatch.setattr(engine, name, 16)
+        monkeypatch.setattr(ways, name, 16)
     yield request.param
-    assert set(launched) == {"_launch" if request.param == "whole sequence" else "_step_by_step"}
+    assert set(launched) == {way}
 
 
 def layers(cell, N, H, **options):
@@ -267,7 +273,7 @@ def test_both_of_torchs_switches_are_read(monkeypatch, matmul, all_products, exp
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
     monkeypatch.setattr(torch.backends, "fp32_precision", all_products)
     monkeypatch.setattr(torch.backends.cuda, "matmul", SimpleNamespace(fp32_precision=matmul))
-    assert engine._precision() == expected
+    assert precision() == expected
 
 
 def _own(folder, expression):

@@ -3,6 +3,7 @@
 A program of the kernel takes a block of sequences, in a scan a block of their units, through all time steps. What one
 step hands to the next stays in registers: the states forward, their gradients backward. So do the recurrent matrices,
 which are read once. Vectors are padded to a power of two; padding is never read by a product or a sum over entries.
+The third axis of the grid is that of members, which have weights of their own, and sequences of their own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Sequence:
 
     In order: for each of `arrays` its address and the entries from one time step to the next, the addresses of
     `weights`, then the time step to begin with, T and B, and by name the sizes and blocks and `REAL`, `PRECISION`.
+    B counts the sequences of one member.
     `tiles` are the sizes, by letter, of the matrices that are kept on the chip. A kernel that is a `scan` has none, and
     sums over no entries: its programs may share the units of a sequence.
     """
@@ -37,11 +39,13 @@ class Sequence:
 
 def write(loop: Loop, *, backward: bool, input_gradient: bool = False) -> Sequence:
     """The kernel of one of a plan's loops; `input_gradient` says whether what is optional is computed."""
-    return _Sequence(loop, backward=backward, optional=input_gradient).write()
+    return SequenceWriter(loop, backward=backward, optional=input_gradient).write()
 
 
 @dataclass
-class _Sequence(Writer):
+class SequenceWriter(Writer):
+    """The kernel's lines."""
+
     backward: bool = False
     optional: bool = False
     _loaded: dict[Place, str] = field(default_factory=dict)
@@ -50,6 +54,7 @@ class _Sequence(Writer):
     _sums: bool = False
 
     def write(self) -> Sequence:
+        """The kernel."""
         stages = [stage for stage in self.loop.stages if self.optional or not stage.optional]
         # What is read is asked for before the first product: it is on its way meanwhile.
         for stage in stages:
@@ -101,11 +106,13 @@ class _Sequence(Writer):
         return ("here_N", "mask_N") if self.loop.arrays[array].columns == "N" else ("here", "mask")
 
     def leaf(self, k: int, stage: Stage) -> str:
+        """What is read, and what is accumulated."""
         if k in stage.reads:
             return self._read(stage.reads[k])
         return self.set(k, self._accumulated(k, stage)) if k in stage.products else ""
 
     def total(self, k: int, stage: Stage) -> str:
+        """The sum over entries that the program has."""
         (of,) = self.loop.nodes[k].args
         columns = "in_N" if self.loop.nodes[of].shape == ("N",) else "inside"
         self.value(of, stage)
@@ -141,13 +148,13 @@ class _Sequence(Writer):
         address = self._address(place, base)
         if not place.shift:
             return f"tl.load({address}, mask={mask}, other=0.0).to(REAL)"
-        there = f"(moment > {-place.shift - 1})" if place.shift < 0 else f"(moment < T - {place.shift})"
-        found = f"tl.load({address}, mask={mask} & {there}, other=0.0).to(REAL)"
+        known = f"(moment > {-place.shift - 1})" if place.shift < 0 else f"(moment < T - {place.shift})"
+        found = f"tl.load({address}, mask={mask} & {known}, other=0.0).to(REAL)"
         start = self.loop.arrays[place.array].start
         if not start:
             return found
         address = self._address(Place(start), base)
-        return f"{found} + tl.load({address}, mask={mask} & ({there} == 0), other=0.0).to(REAL)"
+        return f"{found} + tl.load({address}, mask={mask} & ({known} == 0), other=0.0).to(REAL)"
 
     def _address(self, place: Place, base: str) -> str:
         array = self.loop.arrays[place.array]
@@ -174,7 +181,7 @@ class _Sequence(Writer):
         inner, size = ("column_N", "N") if self.is_wide(key) else ("column", "H")
         rows, columns = ("[:, None]", "[None, :]") if transposed else ("[None, :]", "[:, None]")
         along, across = f"column{rows}", f"{inner}{columns}"
-        address = f"{self.weight(key)} + {along} * {size} + {across}"
+        address = f"{self.weight(key, f'H * {size}')} + {along} * {size} + {across}"
         return f"{name} = tl.load({address}, mask=({along} < H) & ({across} < {size}), other=0.0)"
 
     def _begin(self, slot: Slot, name: str) -> str:
@@ -191,18 +198,15 @@ class _Sequence(Writer):
         arguments += [f"{name}," for name in self.weights.values()]
         head = [
             "row = tl.program_id(0) * BLOCK_B + tl.arange(0, BLOCK_B)",
-            "column = tl.program_id(1) * BLOCK_H + tl.arange(0, BLOCK_H)",
-            "rows = row.to(tl.int64)[:, None]",
-            "columns = column[None, :]",
-            "inside = columns < H",
-            "mask = (rows < B) & inside",
-            "here = rows * H + columns",
-            *(_WIDE if wide else ()),
+            *ACROSS,
+            *ROWS,
+            *(WIDE if wide else ()),
             "zeros = tl.zeros((BLOCK_B, BLOCK_H), REAL)",
+            *self.own_weights(),
             *tiles,
             *self.opening,
             *begins,
-            "moment = tl.full((1, 1), 0, tl.int64) + begin",
+            "moment = begin.to(tl.int64)",
             "step = 0",
             "while step < T:",
         ]
@@ -225,10 +229,22 @@ class _Sequence(Writer):
         return Sequence("\n".join(lines) + "\n", tuple(self._arrays), tuple(self.weights), sizes, scan)
 
 
-_WIDE = (
+ACROSS = (
+    "column = tl.program_id(1) * BLOCK_H + tl.arange(0, BLOCK_H)",
+    "columns = column[None, :]",
+    "inside = columns < H",
+)
+ROWS = (
+    "member = tl.program_id(2).to(tl.int64)",
+    "rows = (member * B + row)[:, None]",
+    "there = (row < B)[:, None]",
+    "mask = there & inside",
+    "here = rows * H + columns",
+)
+WIDE = (
     "column_N = tl.arange(0, BLOCK_N)",
     "in_N = column_N[None, :] < N",
-    "mask_N = (rows < B) & in_N",
+    "mask_N = there & in_N",
     "here_N = rows * N + column_N[None, :]",
 )
 

@@ -21,8 +21,8 @@ Moment = tuple[str, int]
 class Launch:
     """A kernel's text and what its function is called with.
 
-    In order: the addresses of `arrays` at their times, those of `weights`, then B, and by name the sizes and blocks
-    and `REAL`, `PRECISION`. There are programs for all sequences and for all `columns`.
+    In order: the addresses of `arrays` at their times, those of `weights`, then B of one member, and by name the sizes
+    and blocks and `REAL`, `PRECISION`. There are programs for all sequences and for all `columns`.
     """
 
     text: str
@@ -56,9 +56,11 @@ class _Stage(Writer):
             "row = tl.program_id(0) * BLOCK_B + tl.arange(0, BLOCK_B)",
             "column = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)",
             *(["column_N = column"] if size == "N" else []),
-            "rows = row.to(tl.int64)[:, None]",
+            "member = tl.program_id(2).to(tl.int64)",
+            "rows = (member * B + row)[:, None]",
+            "there = (row < B)[:, None]",
             "columns = column[None, :]",
-            f"mask = (rows < B) & (columns < {size})",
+            f"mask = there & (columns < {size})",
             "zeros = tl.zeros((BLOCK_B, BLOCK_C), REAL)",
             *(["whole = tl.arange(0, BLOCK_H)[None, :]"] if self.stage.totals else []),
         ]
@@ -70,7 +72,7 @@ class _Stage(Writer):
             f"{TAB}BLOCK_K: tl.constexpr, BLOCK_H: tl.constexpr, REAL: tl.constexpr, DOT: tl.constexpr,",
             f"{TAB}PRECISION: tl.constexpr,",
             "):",
-            *(TAB + line for line in (*head, *self.opening, *self.lines)),
+            *(TAB + line for line in (*head, *self.own_weights(), *self.opening, *self.lines)),
         ]
         return Launch("\n".join(lines) + "\n", tuple(self._arrays), tuple(self.weights), size, self.stage.optional)
 
@@ -87,7 +89,7 @@ class _Stage(Writer):
         size = self.loop.arrays[vector.array].columns
         self.say(f"for k in range(0, {size}, BLOCK_K):")
         self.say(f"{TAB}inner = k + tl.arange(0, BLOCK_K)")
-        mask = f"(rows < B) & (inner[None, :] < {size})"
+        mask = f"there & (inner[None, :] < {size})"
         self.say(f"{TAB}vector = tl.load({self._address(vector, 'inner[None, :]')}, mask={mask}, other=0.0)")
         for k, term in terms:
             wide = "N" if self.is_wide(term.matrix) else "H"
@@ -95,7 +97,7 @@ class _Stage(Writer):
                 along, across, width = "inner[:, None]", "columns", wide
             else:
                 along, across, width = "columns", "inner[:, None]", wide
-            address = f"{self.weight(term.matrix)} + {along} * {width} + {across}"
+            address = f"{self.weight(term.matrix, f'H * {width}')} + {along} * {width} + {across}"
             inside = f"(inner[:, None] < {size}) & (columns < {self.stage.columns})"
             self.say(f"{TAB}matrix = tl.load({address}, mask={inside}, other=0.0)")
             operands = f"vector.to(matrix.dtype).to(DOT), matrix.to(DOT), {self.values[k]}"
@@ -108,7 +110,7 @@ class _Stage(Writer):
 
     def total(self, k: int, stage: Stage) -> str:
         address = self._address(stage.totals[k], "whole")
-        return f"tl.sum(tl.load({address}, mask=(rows < B) & (whole < H), other=0.0).to(REAL), axis=1)[:, None]"
+        return f"tl.sum(tl.load({address}, mask=there & (whole < H), other=0.0).to(REAL), axis=1)[:, None]"
 
     def _address(self, place: Place, entries: str) -> str:
         moment, array = (place.array, place.shift), self.loop.arrays[place.array]

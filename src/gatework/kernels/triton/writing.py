@@ -38,8 +38,9 @@ TRITON: dict[Op, str] = {
 
 TAB = "    "
 
-_OWN = """tl triton sigmoid tanh softplus row rows column columns inside mask here zeros moment step begin T B N H
-BLOCK_B BLOCK_C BLOCK_N BLOCK_H BLOCK_K REAL DOT PRECISION column_N in_N mask_N here_N k inner vector matrix whole stage
+_OWN = """
+tl triton sigmoid tanh softplus row rows column columns inside mask here there member zeros moment step begin T B N H
+tile group barrier reached BLOCK_B BLOCK_C BLOCK_N BLOCK_H BLOCK_K REAL DOT PRECISION column_N in_N mask_N here_N k inner vector matrix whole stage
 forward backward"""
 _TAKEN = frozenset({*_OWN.split(), *keyword.kwlist, *dir(builtins)})
 """Names that mean something else in a kernel."""
@@ -54,6 +55,7 @@ class Writer:
     opening: list[str] = field(default_factory=list)
     values: dict[int, str] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, str] = field(default_factory=dict)
     vectors: dict[str, str] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
 
@@ -100,7 +102,7 @@ class Writer:
         if key not in self.vectors:
             self.vectors[key] = self.name(key)
             columns, size = ("column_N", "N") if wide else ("column", "H")
-            load = f"tl.load({self.weight(key)} + {columns}, mask={columns} < {size}, other=0.0)"
+            load = f"tl.load({self.weight(key, size)} + {columns}, mask={columns} < {size}, other=0.0)"
             self.opening.append(f"{self.vectors[key]} = {load}.to(REAL)[None, :]")
         return self.vectors[key]
 
@@ -141,11 +143,15 @@ class Writer:
         self._names.add(found)
         return found
 
-    def weight(self, key: str) -> str:
-        """The argument with the address of a weight."""
+    def weight(self, key: str, size: str) -> str:
+        """The argument with the address of a weight, which has `size` entries."""
         if key not in self.weights:
-            self.weights[key] = self.name(f"w_{key}")
+            self.weights[key], self.sizes[key] = self.name(f"w_{key}"), size
         return self.weights[key]
+
+    def own_weights(self) -> list[str]:
+        """Lines that go from the weights of all members to those of the program's."""
+        return [f"{name} += member * ({self.sizes[key]})" for key, name in self.weights.items()]
 
     def is_wide(self, key: str) -> bool:
         """Whether a matrix has N columns: it meets the input, or makes the gradient of it."""

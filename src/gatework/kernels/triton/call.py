@@ -1,0 +1,111 @@
+"""One call of a loop: its tensors, and what all kernels are told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from gatework.graph.loop import Keeping, Loop
+from gatework.kernels.recurrence import BACKWARD, Recurrence
+from gatework.kernels.triton.build import interpreted
+
+Made = TypeVar("Made")
+
+LEAST = 16
+"""The shortest side of a matrix that the matrix units of a GPU take."""
+
+FEW = 64
+"""Units up to which four warps share a program; more take eight."""
+
+_SLOTS = {Keeping.PAIR: 2, Keeping.STEP: 1}
+
+
+@dataclass(frozen=True)
+class Call:
+    """What one call of a loop is given."""
+
+    cell: Recurrence
+    which: str
+    input_gradient: bool
+    arrays: dict[str, Tensor]
+    weights: Mapping[str, Tensor]
+    x: Tensor
+    H: int
+    members: int = 1
+
+    @property
+    def loop(self) -> Loop:
+        """The loop that is called."""
+        found: Loop = getattr(self.cell.plan, self.which)
+        return found
+
+    @property
+    def backward(self) -> bool:
+        """Whether it goes against time."""
+        return self.which == BACKWARD
+
+    @property
+    def sequences(self) -> int:
+        """Those of one member."""
+        return self.x.shape[1] // self.members
+
+    def made(self, way: str, make: Callable[[], Made]) -> Made:
+        """What a way of launching has written for such calls."""
+        key = ("triton", way, self.which, self.input_gradient)
+        if key not in self.cell.made:
+            self.cell.made[key] = make()
+        found: Made = self.cell.made[key]
+        return found
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The sizes and the kind of number, as all kernels take them."""
+        import triton.language as tl
+
+        given = {
+            torch.float64: tl.float64,
+            torch.float32: tl.float32,
+            torch.bfloat16: tl.bfloat16,
+            torch.float16: tl.float16,
+        }[self.x.dtype]
+        real = tl.float64 if given == tl.float64 else tl.float32
+        sizes = {"N": self.x.shape[2], "H": self.H, "REAL": real}
+        if interpreted():  # which multiplies neither bfloat16 nor with less than all digits
+            return {**sizes, "DOT": real, "PRECISION": "ieee"}
+        return {**sizes, "DOT": given, "PRECISION": precision(), "num_warps": 4 if self.H <= FEW else 8}
+
+    @property
+    def begin(self) -> int:
+        """The first time step that is computed."""
+        return len(self.x) - 1 if self.backward else 0
+
+    def allocate(self, used: Iterable[str]) -> None:
+        """Make the arrays that nobody has given; what passes from stage to stage is not rounded to half precision."""
+        T, B, N = self.x.shape
+        for name in used:
+            if name not in self.arrays:
+                one = self.loop.arrays[name]
+                size = one.blocks * (N if one.columns == "N" else self.H)
+                kind = torch.promote_types(self.x.dtype, torch.float32) if one.keeping in _SLOTS else self.x.dtype
+                self.arrays[name] = self.x.new_empty(_SLOTS.get(one.keeping, T), B, size, dtype=kind)
+
+
+def precision() -> str:
+    """How matrix units multiply float32: three times in 19 bits are as good as once in 32, and far faster."""
+    if torch.cuda.get_device_capability() < (8, 0):
+        return "ieee"
+    # Torch has two switches, and asking the old one is an error once the new one was used.
+    asked = getattr(torch.backends.cuda.matmul, "fp32_precision", None)
+    if asked == "none":
+        asked = getattr(torch.backends, "fp32_precision", "none")
+    tf32 = torch.backends.cuda.matmul.allow_tf32 if asked is None else asked == "tf32"
+    return "tf32" if tf32 else "tf32x3"
+
+
+def block(size: int) -> int:
+    """The power of two that holds a vector, and that a matrix unit takes."""
+    return max(LEAST, 1 << (size - 1).bit_length())

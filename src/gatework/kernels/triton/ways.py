@@ -1,0 +1,145 @@
+"""The ways in which a call of a loop is launched: each says whether it can, which arrays it needs, and does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from gatework.graph.loop import Keeping
+from gatework.kernels.triton import sequence, stages
+from gatework.kernels.triton.build import function
+from gatework.kernels.triton.call import Call, block
+
+ROWS = 16
+"""Sequences of a program."""
+
+COLUMNS, INNER = 64, 32
+"""Units of a program, and entries that are summed at a time, where programs share the units of a sequence."""
+
+WIDEST, ON_CHIP, SHARE = 256, 160 << 10, 0.7
+"""Units, and bytes of matrices, up to which a whole sequence is one launch; and the share of a GPU's shared memory that
+matrices may take, where that is less: vectors on their way to the matrix units need the rest."""
+
+
+class Way(Protocol):
+    """How a call is launched."""
+
+    @property
+    def name(self) -> str:
+        """What it is called where kernels are listed."""
+
+    def fits(self, call: Call) -> bool:
+        """Whether it can run this call."""
+
+    def arrays(self, call: Call) -> Iterable[str]:
+        """The arrays that its kernels read and write."""
+
+    def run(self, call: Call) -> None:
+        """Run the loop, whose arrays are all there."""
+
+
+class Whole:
+    """One launch for the whole sequence: a program has some sequences and all their units, a scan's has some units."""
+
+    name = "one launch"
+
+    def fits(self, call: Call) -> bool:
+        """Whether a program can hold what the kernel keeps: its vectors and its matrices."""
+        made = self._made(call)
+        blocks = {"H": block(call.H), "N": block(call.x.shape[2])}
+        held = sum(blocks[rows] * blocks[columns] for rows, columns in made.tiles) * call.x.element_size()
+        return made.scan or (call.H <= WIDEST and held <= on_chip(call.x))
+
+    def arrays(self, call: Call) -> Iterable[str]:
+        """Those that somebody reads after the kernel, or that it reads."""
+        return self._made(call).arrays
+
+    def run(self, call: Call) -> None:
+        """The launch."""
+        made = self._made(call)
+        (T, _, N), H, B = call.x.shape, call.H, call.sequences
+        columns = min(block(H), COLUMNS) if made.scan else block(H)
+        run = function(made.text)[(-(-B // ROWS), -(-H // columns), call.members)]
+        given = [one for name in made.arrays for one in stepping(call.arrays[name])]
+        weights = [call.weights[key] for key in made.weights]
+        options = {**call.options, "BLOCK_B": ROWS, "BLOCK_N": block(N), "BLOCK_H": columns}
+        run(*given, *weights, call.begin, T, B, **options)
+
+    def _made(self, call: Call) -> sequence.Sequence:
+        return call.made(
+            self.name,
+            lambda: sequence.write(call.loop, backward=call.backward, input_gradient=call.input_gradient),
+        )
+
+
+class Steps:
+    """A launch for every stage of every step: it fits whatever there is."""
+
+    name = "a launch for every stage"
+
+    def fits(self, call: Call) -> bool:
+        """Always."""
+        return True
+
+    def arrays(self, call: Call) -> Iterable[str]:
+        """Those of all launches."""
+        made, last = self._made(call)
+        every = [*self._asked(call, made), *([last] if last else [])]
+        return [name for one in every for name, _ in one.arrays]
+
+    def run(self, call: Call) -> None:
+        """The launches, one after the other."""
+        (T, _, N), H, B = call.x.shape, call.H, call.sequences
+        made, last = self._made(call)
+        sizes = {"N": N, "H": H}
+        blocks = {"BLOCK_B": ROWS, "BLOCK_C": COLUMNS, "BLOCK_K": INNER, "BLOCK_H": block(H)}
+        options = {**call.options, **blocks}
+
+        def launch(one: stages.Launch, t: int) -> None:
+            given = [_at(call, array, t + shift) for array, shift in one.arrays]
+            grid = (-(-B // ROWS), -(-sizes[one.columns] // COLUMNS), call.members)
+            function(one.text)[grid](*given, *(call.weights[key] for key in one.weights), B, **options)
+
+        for t in reversed(range(T)) if call.backward else range(T):
+            for one in self._asked(call, made):
+                launch(one, t)
+        if last:
+            launch(last, -1)
+
+    def _made(self, call: Call) -> tuple[tuple[stages.Launch, ...], stages.Launch | None]:
+        return call.made(self.name, lambda: stages.write(call.loop))
+
+    def _asked(self, call: Call, made: Iterable[stages.Launch]) -> list[stages.Launch]:
+        return [one for one in made if call.input_gradient or not one.optional]
+
+
+WAYS: tuple[Way, ...] = (Whole(), Steps())
+"""All of them, the best first."""
+
+
+def stepping(tensor: Tensor) -> tuple[Tensor, int]:
+    """An array as kernels take it: its address, and the entries from one time step to the next."""
+    return tensor, tensor.stride(0) if tensor.dim() == 3 else 0
+
+
+def on_chip(x: Tensor) -> int:
+    """Bytes of matrices that a program may keep."""
+    if not x.is_cuda:
+        return ON_CHIP
+    found = torch.cuda.get_device_properties(x.device)
+    return min(ON_CHIP, int(SHARE * getattr(found, "shared_memory_per_block_optin", found.shared_memory_per_block)))
+
+
+def _at(call: Call, name: str, t: int) -> Tensor:
+    """What an array holds at a time, (B, columns); outside the sequence what it begins with."""
+    tensor, array = call.arrays[name], call.loop.arrays[name]
+    if array.keeping is Keeping.START or tensor.dim() == 2:
+        return tensor
+    if array.keeping is Keeping.STEP:
+        return tensor[0]
+    if not 0 <= t < len(call.x):
+        return call.arrays[array.start] if array.start else torch.zeros_like(tensor[0])
+    return tensor[t & 1 if array.keeping is Keeping.PAIR else t]
