@@ -1,14 +1,15 @@
 """Compile kernels for a GPU that is not there: Triton has all that makes machine code, and needs one to run it only.
 
-Usage, without TRITON_INTERPRET: python for_a_gpu.py CELL H TYPE [KIND] [WARPS], KIND `sequence` or `stages`. Prints a
-JSON line for each kernel: its loop, the seconds that it took, its bytes of shared memory, and what the assembler says
-of registers and spills.
+Usage, without TRITON_INTERPRET: python for_a_gpu.py CELL H TYPE [--kind sequence|grid|stages] [--warps WARPS] [--batch
+SEQUENCES] [--read]; the last two are for a grid, whose matrices are read at every step or kept. Prints a JSON line for
+each kernel: its loop, the seconds that it took, its bytes of shared memory, and what the assembler says of registers
+and spills.
 """
 
+import argparse
 import json
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,41 +21,61 @@ from triton.compiler import ASTSource
 
 from gatework.cells import catalogue
 from gatework.graph.plan import plan
-from gatework.kernels.triton import build, sequence, stages
+from gatework.kernels.triton import build, grid, sequence, stages, together
 from gatework.kernels.triton.call import FEW, block
 from gatework.kernels.triton.ways import COLUMNS, INNER, ROWS
 
-HOPPER = 90
+HOPPER, PROCESSORS = 90, 132
 TYPES = {"float32": ("fp32", tl.float32), "bfloat16": ("bf16", tl.bfloat16)}
 
 
-def kernels(cell, kind):
-    """The kernels of all loops: (loop, text, arrays, weights)."""
-    made = plan(catalogue[cell].graph.ahead.core)
+def kernels(asked):
+    """The kernels of all loops: (loop, text)."""
+    made = plan(catalogue[asked.cell].graph.ahead.core)
     for which in ("inference", "forward", "backward"):
-        loop = getattr(made, which)
-        if kind == "sequence":
-            one = sequence.write(loop, backward=which == "backward")
-            yield which, one.text
-            continue
-        every, last = stages.write(loop)
-        for k, one in enumerate((*every, *([last] if last else []))):
-            yield f"{which} {k}", one.text
+        loop, backward = getattr(made, which), which == "backward"
+        if asked.kind == "sequence":
+            yield which, sequence.write(loop, backward=backward).text
+        elif asked.kind == "grid":
+            yield (
+                which,
+                grid.write(loop, backward=backward, parts=0 if asked.read else -(-asked.H // together.PART)).text,
+            )
+        else:
+            every, last = stages.write(loop)
+            for k, one in enumerate((*every, *([last] if last else []))):
+                yield f"{which} {k}", one.text
 
 
-def compiled(text, H, kind, warps):
+def options(asked):
+    """Sizes of blocks and warps, as the ways of launching choose them."""
+    whole = block(asked.H)
+    warps = {"num_warps": asked.warps or (4 if asked.H <= FEW else 8)}
+    if asked.kind == "sequence":
+        return {"BLOCK_B": ROWS, "BLOCK_N": whole, "BLOCK_H": whole, **warps}
+    if asked.kind == "stages":
+        return {"BLOCK_B": ROWS, "BLOCK_H": COLUMNS, "BLOCK_K": INNER, "BLOCK_W": whole, **warps}
+    share = together.shares(asked.batch, asked.H, 1, PROCESSORS)
+    found = share.reading(asked.type != "float32") if asked.read else share.keeping()
+    return {"BLOCK_B": share.rows, "BLOCK_H": share.columns, "BLOCK_W": whole, **found}
+
+
+def compiled(text, asked):
     function = build.function(text)
-    pointer, number = TYPES[kind]
-    sizes = {"N": H, "H": H, "BLOCK_B": ROWS, "BLOCK_N": block(H), "BLOCK_H": block(H)}
-    sizes |= {"BLOCK_C": COLUMNS, "BLOCK_K": INNER}
-    constants = {**sizes, "REAL": tl.float32, "DOT": number, "PRECISION": "tf32x3"}
-    constants = {name: value for name, value in constants.items() if name in function.arg_names}
+    pointer, dot = TYPES[asked.type]
+    given = {"N": asked.H, "H": asked.H, "REAL": tl.float32, "DOT": dot, "PRECISION": asked.precision, **options(asked)}
+    constants = {name: value for name, value in given.items() if name in function.arg_names}
+    launch = {name: value for name, value in given.items() if name.startswith("num_")}
     signature = {
         name: "constexpr" if name in constants else f"*{pointer}" if name.startswith(("a_", "w_")) else "i32"
         for name in function.arg_names
     }
-    source = ASTSource(function, signature, constants)
-    return triton.compile(source, target=GPUTarget("cuda", HOPPER, 32), options={"num_warps": warps})
+    if "barrier" in signature:
+        signature["barrier"] = "*i32"
+    # Torch's memory begins at multiples of 16 bytes, and so does every row of these sizes.
+    even = [k for k, name in enumerate(function.arg_names) if name.startswith(("a_", "w_", "step_"))]
+    source = ASTSource(function, signature, constants, {(k,): [["tt.divisibility", 16]] for k in even})
+    return triton.compile(source, target=GPUTarget("cuda", HOPPER, 32), options=launch)
 
 
 def usage(ptx):
@@ -74,12 +95,24 @@ def usage(ptx):
     return {"registers": registers, "spilled": spilled}
 
 
+def request():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("cell")
+    parser.add_argument("H", type=int)
+    parser.add_argument("type", choices=TYPES)
+    parser.add_argument("--kind", default="sequence")
+    parser.add_argument("--precision", default="tf32x3")
+    for name, default in (("warps", 0), ("batch", 16)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--read", action="store_true")
+    return parser.parse_args()
+
+
 def main():
-    cell, H, kind = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    warps = int(sys.argv[5]) if len(sys.argv) > 5 else (4 if H <= FEW else 8)
-    for which, text in kernels(cell, sys.argv[4] if len(sys.argv) > 4 else "sequence"):
+    asked = request()
+    for which, text in kernels(asked):
         began = time.perf_counter()
-        made = compiled(text, H, kind, warps)
+        made = compiled(text, asked)
         seconds = time.perf_counter() - began
         print(
             json.dumps(

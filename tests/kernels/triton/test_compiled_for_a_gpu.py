@@ -23,13 +23,15 @@ SHARED, REGISTERS = 227 << 10, 255
         ("mgu", 128, "bfloat16", "sequence"),
         ("sru", 64, "float32", "sequence"),
         ("slstm", 512, "bfloat16", "stages"),
+        ("lstm", 768, "bfloat16", "grid"),
+        ("mgu", 512, "float32", "grid --read"),
     ],
 )
 def test_kernels_compile_in_seconds_and_fit(cell, H, kind, launch, tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     environment["TRITON_CACHE_DIR"] = str(tmp_path)
     found = subprocess.run(
-        [sys.executable, str(HERE / "for_a_gpu.py"), cell, str(H), kind, launch],
+        [sys.executable, str(HERE / "for_a_gpu.py"), cell, str(H), kind, "--kind", *launch.split()],
         env=environment,
         capture_output=True,
         text=True,

@@ -1,9 +1,11 @@
-"""Kernels in Triton give the reference's numbers: every cell, both kinds of launch; without a GPU interpreted."""
+"""Kernels in Triton give the reference's numbers: every cell, all kinds of launch; without a GPU interpreted."""
 
+import itertools
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType, SimpleNamespace
 
+import in_turns
 import pytest
 import torch
 
@@ -11,8 +13,8 @@ import gatework as gw
 from gatework.cells import catalogue, find
 from gatework.errors import BackendError
 from gatework.kernels import BACKENDS, Reference
-from gatework.kernels.triton import build, engine, ways
-from gatework.kernels.triton.call import precision
+from gatework.kernels.triton import build, chip, engine, together, ways
+from gatework.kernels.triton.chip import precision
 from valid_states import valid
 
 pytest.importorskip("triton")
@@ -33,7 +35,7 @@ SEVERAL = ("gru", "lstm", "mgu", "mut2", "slstm", "sligru", "indrnn", "grid_lstm
 """One stage and two, exponentials, means, no recurrent matrix, a state that is shown."""
 
 
-KINDS = {"whole sequence": ways.Whole, "stage by stage": ways.Steps}
+KINDS = {"whole sequence": ways.Whole, "programs together": together.Together, "stage by stage": ways.Steps}
 
 
 @pytest.fixture(params=KINDS)
@@ -51,8 +53,19 @@ def kind(request, monkeypatch):
     monkeypatch.setattr(engine, "WAYS", (way(),))
     for name in ("COLUMNS", "INNER"):
         monkeypatch.setattr(ways, name, 16)
+    if way is together.Together:
+        run_in_turns(monkeypatch, programs=6)
     yield request.param
     assert set(launched) == {way}
+
+
+def run_in_turns(monkeypatch, programs):
+    """Have programs that wait for each other run on the CPU, `programs` at once, with small parts of matrices."""
+    monkeypatch.setattr(together, "PART", 16)
+    if DEVICE == "cpu":
+        in_turns.install(monkeypatch)
+        monkeypatch.setattr(together.Together, "fits", lambda self, call: not self._made(call).unfit)
+        monkeypatch.setattr(chip, "programs", lambda _: programs)
 
 
 def layers(cell, N, H, **options):
@@ -92,7 +105,7 @@ def compare(pair, x, *given, close=CLOSE, **call):
 
 @pytest.mark.parametrize("cell", catalogue)
 def test_every_cell(cell, kind):
-    pair = layers(cell, 3, 7)
+    pair = layers(cell, 3, 18 if kind == "programs together" else 7)  # of two programs
     compare(pair, torch.randn(4, 5, pair[0].input_size))
 
 
@@ -136,6 +149,33 @@ def test_half_precision_is_as_near_to_the_exact_numbers_as_the_reference_in_it(k
     for name, one in wanted.items():
         near = (theirs[name].float() - one).abs().max()
         assert (ours[name].float() - one).abs().max() <= 1.5 * near + torch.finfo(kind_of_number).eps, name
+
+
+@pytest.mark.parametrize("room", [0, chip.ON_CHIP], ids=["read at every step", "kept on the chip"])
+@pytest.mark.parametrize("cell", ["lstm", "mgu", "slstm"])
+def test_programs_together_take_sequences_after_others(cell, room, monkeypatch):
+    launched = []
+
+    def shares(*given):
+        launched.append(together.Shares(rows=16, columns=16, groups=2))
+        return launched[-1]
+
+    run_in_turns(monkeypatch, programs=4)
+    monkeypatch.setattr(engine, "WAYS", (together.Together(),))
+    monkeypatch.setattr(together, "shares", shares)
+    monkeypatch.setattr(chip, "on_chip", lambda _: room)
+    pair = layers(cell, 3, 20)
+    compare(pair, torch.randn(3, 35, 3))
+    assert launched
+
+
+def test_no_more_programs_than_run_at_once():
+    for B, H, members in itertools.product((1, 16, 40, 64, 256, 1000), (16, 100, 768, 1024, 2048, 5000), (1, 3, 64)):
+        share = together.shares(B, H, members, 132)
+        assert share.groups * members * -(-H // share.columns) <= 132
+        assert share.groups <= -(-B // share.rows)
+        if share.groups == 0:
+            assert members * -(-H // together.COLUMNS[-1]) > 132
 
 
 def test_gradients_of_gradients_are_the_references():

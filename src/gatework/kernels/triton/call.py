@@ -12,6 +12,7 @@ from torch import Tensor
 from gatework.graph.loop import Keeping, Loop
 from gatework.kernels.recurrence import BACKWARD, Recurrence
 from gatework.kernels.triton.build import interpreted
+from gatework.kernels.triton.chip import precision
 
 Made = TypeVar("Made")
 
@@ -21,7 +22,8 @@ LEAST = 16
 FEW = 64
 """Units up to which four warps share a program; more take eight."""
 
-_SLOTS = {Keeping.PAIR: 2, Keeping.STEP: 1}
+_SLOTS = {Keeping.PAIR: 2, Keeping.STEP: 2}
+"""Of those that do not outlive two steps; in turns, as a program that is ahead must not write what another reads."""
 
 
 @dataclass(frozen=True)
@@ -94,18 +96,11 @@ class Call:
                 self.arrays[name] = self.x.new_empty(_SLOTS.get(one.keeping, T), B, size, dtype=kind)
 
 
-def precision() -> str:
-    """How matrix units multiply float32: three times in 19 bits are as good as once in 32, and far faster."""
-    if torch.cuda.get_device_capability() < (8, 0):
-        return "ieee"
-    # Torch has two switches, and asking the old one is an error once the new one was used.
-    asked = getattr(torch.backends.cuda.matmul, "fp32_precision", None)
-    if asked == "none":
-        asked = getattr(torch.backends, "fp32_precision", "none")
-    tf32 = torch.backends.cuda.matmul.allow_tf32 if asked is None else asked == "tf32"
-    return "tf32" if tf32 else "tf32x3"
-
-
 def block(size: int) -> int:
     """The power of two that holds a vector, and that a matrix unit takes."""
     return max(LEAST, 1 << (size - 1).bit_length())
+
+
+def stepping(tensor: Tensor) -> tuple[Tensor, int]:
+    """An array as kernels take it: its address, and the entries from one time step to the next."""
+    return tensor, tensor.stride(0) if tensor.dim() == 3 else 0

@@ -26,4 +26,14 @@ def softplus(a):
     e = tl.exp(-tl.abs(a))
     series = e * (1.0 - e * (0.5 - e * (1.0 / 3.0 - e * (0.25 - e * 0.2))))
     return tl.maximum(a, 0.0) + tl.where(e < 0.03, series, tl.log(1.0 + e))
+
+
+@triton.jit
+def wait(barrier, reached):
+    # All have written before one says so, and none reads before the last one has said so.
+    tl.debug_barrier()
+    tl.atomic_add(barrier, 1, sem="release")
+    while tl.atomic_add(barrier, 0, sem="acquire") < reached:
+        pass
+    tl.debug_barrier()
 """

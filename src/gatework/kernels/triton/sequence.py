@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from gatework.graph.loop import Array, Keeping, Loop, Place, Stage, Store
-from gatework.kernels.triton.writing import TAB, Writer
+from gatework.kernels.triton.writing import ACROSS, ROWS, TAB, WIDE, Writer
 
 Slot = tuple[str, int]
 """An array and a block of it."""
@@ -49,52 +49,57 @@ class SequenceWriter(Writer):
     backward: bool = False
     optional: bool = False
     _loaded: dict[Place, str] = field(default_factory=dict)
-    _arrays: dict[str, str] = field(default_factory=dict)
+    arrays: dict[str, str] = field(default_factory=dict)
     _tiles: dict[tuple[str, bool], str] = field(default_factory=dict)
     _sums: bool = False
 
     def write(self) -> Sequence:
         """The kernel."""
+        return self._assembled(*self.written())
+
+    def written(self) -> tuple[list[str], list[str]]:
+        """The lines of a step, and those after the last one."""
         stages = [stage for stage in self.loop.stages if self.optional or not stage.optional]
         # What is read is asked for before the first product: it is on its way meanwhile.
         for stage in stages:
             for place in stage.reads.values():
                 self._read(place)
         for stage in stages:
-            self._stage(stage)
+            self.stage(stage)
         # First all of them, then: one may be what another was.
-        ends = {slot: f"next_{name}" for slot, name in self._carried.items()}
+        ends = {slot: f"next_{name}" for slot, name in self.carried.items()}
         for slot, name in ends.items():
-            self.say(f"{name} = {self.whole(self._stored[slot])}")
-        for slot, name in self._carried.items():
+            self.say(f"{name} = {self.whole(self.stored[slot])}")
+        for slot, name in self.carried.items():
             self.say(f"{name} = {ends[slot]}")
         body, self.lines = self.lines, []
         if self.loop.last:
             self.values, self._loaded = {}, {}
-            self._stage(self.loop.last)
-        return self._assembled(body, self.lines)
+            self.stage(self.loop.last)
+        return body, self.lines
 
     @cached_property
-    def _stored(self) -> Mapping[Slot, int]:
+    def stored(self) -> Mapping[Slot, int]:
         """The node that is stored in a slot at every step."""
         return {(store.place.array, store.place.block): store.node for one in self.loop.stages for store in one.stores}
 
     @cached_property
-    def _carried(self) -> Mapping[Slot, str]:
+    def carried(self) -> Mapping[Slot, str]:
         """What a step reads of what the step before has stored, and its variable."""
         stages = (*self.loop.stages, *([self.loop.last] if self.loop.last else []))
         found = {(place.array, place.block) for stage in stages for place in _places(stage) if place.shift}
         when = "after" if self.backward else "before"
-        return {slot: self.name(f"{slot[0]}_{slot[1]}_{when}") for slot in sorted(found & set(self._stored))}
+        return {slot: self.name(f"{slot[0]}_{slot[1]}_{when}") for slot in sorted(found & set(self.stored))}
 
-    def _stage(self, stage: Stage) -> None:
+    def stage(self, stage: Stage) -> None:
+        """What a stage computes and stores."""
         for store in stage.stores:
             self.value(store.node, stage)
         for store in stage.stores:
-            if self._is_kept(self.loop.arrays[store.place.array]):
+            if self.is_kept(self.loop.arrays[store.place.array]):
                 self._store(store)
 
-    def _is_kept(self, array: Array) -> bool:
+    def is_kept(self, array: Array) -> bool:
         """Whether somebody reads the array after the kernel."""
         return array.keeping is not Keeping.STEP and not (self.backward and array.keeping is Keeping.PAIR)
 
@@ -123,7 +128,7 @@ class SequenceWriter(Writer):
         total = "None"
         for term in stage.products[k]:
             array = term.vector.array
-            vector = self._read(term.vector) or self.whole(self._stored[array, term.vector.block])
+            vector = self._read(term.vector) or self.whole(self.stored[array, term.vector.block])
             columns = "in_N" if self.loop.arrays[array].columns == "N" else "inside"
             tile = self._tile(term.matrix, transposed=term.transposed)
             operands = f"tl.where({columns}, {vector}, 0.0).to({tile}.dtype).to(DOT), {tile}.to(DOT)"
@@ -133,9 +138,9 @@ class SequenceWriter(Writer):
     def _read(self, place: Place) -> str:
         """The variable of what lies at a place; empty where this very step computes it."""
         slot = (place.array, place.block)
-        if place.shift and slot in self._carried:
-            return self._carried[slot]
-        if not place.shift and slot in self._stored:
+        if place.shift and slot in self.carried:
+            return self.carried[slot]
+        if not place.shift and slot in self.stored:
             return ""
         if place not in self._loaded:
             self._loaded[place] = self.name(f"{place.array}_{place.block}_{place.shift}".replace("-", "m"))
@@ -158,11 +163,9 @@ class SequenceWriter(Writer):
 
     def _address(self, place: Place, base: str) -> str:
         array = self.loop.arrays[place.array]
-        if place.array not in self._arrays:
-            self._arrays[place.array] = self.name(f"a_{place.array}")
-        pointer = self._arrays[place.array]
+        pointer = self.pointer(place.array)
         parts = [pointer]
-        if array.keeping is Keeping.PAIR:
+        if array.keeping in (Keeping.PAIR, Keeping.STEP):
             parts.append(f"(moment & 1) * step_{pointer}")
         elif array.keeping is not Keeping.START:
             moment = f"(moment + {place.shift})" if place.shift else "moment"
@@ -170,6 +173,17 @@ class SequenceWriter(Writer):
         if array.blocks > 1:
             base = f"rows * ({array.blocks} * H) + {place.block} * H + columns"
         return " + ".join([*parts, base])
+
+    def pointer(self, array: str) -> str:
+        """The argument with the address of an array."""
+        if array not in self.arrays:
+            self.arrays[array] = self.name(f"a_{array}")
+        return self.arrays[array]
+
+    def arguments(self) -> list[str]:
+        """Those for arrays and weights."""
+        every = [f"{name}, step_{name}," for name in self.arrays.values()]
+        return every + [f"{name}," for name in self.weights.values()]
 
     def _tile(self, key: str, *, transposed: bool) -> str:
         if (key, transposed) not in self._tiles:
@@ -184,18 +198,17 @@ class SequenceWriter(Writer):
         address = f"{self.weight(key, f'H * {size}')} + {along} * {size} + {across}"
         return f"{name} = tl.load({address}, mask=({along} < H) & ({across} < {size}), other=0.0)"
 
-    def _begin(self, slot: Slot, name: str) -> str:
+    def begin_of(self, slot: Slot, name: str) -> str:
+        """What is carried as it is before the first step."""
         start = self.loop.arrays[slot[0]].start
         if not start:
             return f"{name} = zeros"
         return f"{name} = tl.load({self._address(Place(start), 'here')}, mask=mask, other=0.0).to(REAL)"
 
     def _assembled(self, body: list[str], last: list[str]) -> Sequence:
-        begins = [self._begin(slot, name) for slot, name in self._carried.items()]
+        begins = [self.begin_of(slot, name) for slot, name in self.carried.items()]
         tiles = [self._tile_line(key, transposed, name) for (key, transposed), name in self._tiles.items()]
         wide = any("_N" in line for line in (*body, *last, *tiles, *self.opening))
-        arguments = [f"{name}, step_{name}," for name in self._arrays.values()]
-        arguments += [f"{name}," for name in self.weights.values()]
         head = [
             "row = tl.program_id(0) * BLOCK_B + tl.arange(0, BLOCK_B)",
             *ACROSS,
@@ -215,7 +228,7 @@ class SequenceWriter(Writer):
             # How long a sequence is, and how many there are, makes no other kernel.
             '@triton.jit(do_not_specialize=["begin", "T", "B"])',
             f"def {'backward' if self.backward else 'forward'}(",
-            *(f"{TAB}{one}" for one in arguments),
+            *(f"{TAB}{one}" for one in self.arguments()),
             f"{TAB}begin, T, B,",
             f"{TAB}N: tl.constexpr, H: tl.constexpr, BLOCK_B: tl.constexpr, BLOCK_N: tl.constexpr,",
             f"{TAB}BLOCK_H: tl.constexpr, REAL: tl.constexpr, DOT: tl.constexpr, PRECISION: tl.constexpr,",
@@ -226,27 +239,7 @@ class SequenceWriter(Writer):
         ]
         sizes = tuple(("H", "N" if self.is_wide(key) else "H") for key, _ in self._tiles)
         scan = not sizes and not self._sums
-        return Sequence("\n".join(lines) + "\n", tuple(self._arrays), tuple(self.weights), sizes, scan)
-
-
-ACROSS = (
-    "column = tl.program_id(1) * BLOCK_H + tl.arange(0, BLOCK_H)",
-    "columns = column[None, :]",
-    "inside = columns < H",
-)
-ROWS = (
-    "member = tl.program_id(2).to(tl.int64)",
-    "rows = (member * B + row)[:, None]",
-    "there = (row < B)[:, None]",
-    "mask = there & inside",
-    "here = rows * H + columns",
-)
-WIDE = (
-    "column_N = tl.arange(0, BLOCK_N)",
-    "in_N = column_N[None, :] < N",
-    "mask_N = there & in_N",
-    "here_N = rows * N + column_N[None, :]",
-)
+        return Sequence("\n".join(lines) + "\n", tuple(self.arrays), tuple(self.weights), sizes, scan)
 
 
 def _places(stage: Stage) -> Iterable[Place]:

@@ -11,7 +11,9 @@ from torch import Tensor
 from gatework.graph.loop import Keeping
 from gatework.kernels.triton import sequence, stages
 from gatework.kernels.triton.build import function
-from gatework.kernels.triton.call import Call, block
+from gatework.kernels.triton.call import Call, block, stepping
+from gatework.kernels.triton.chip import on_chip
+from gatework.kernels.triton.together import Together
 
 ROWS = 16
 """Sequences of a program."""
@@ -19,9 +21,8 @@ ROWS = 16
 COLUMNS, INNER = 64, 32
 """Units of a program, and entries that are summed at a time, where programs share the units of a sequence."""
 
-WIDEST, ON_CHIP, SHARE = 256, 160 << 10, 0.7
-"""Units, and bytes of matrices, up to which a whole sequence is one launch; and the share of a GPU's shared memory that
-matrices may take, where that is less: vectors on their way to the matrix units need the rest."""
+WIDEST = 256
+"""Units up to which a whole sequence is one launch of programs with all units."""
 
 
 class Way(Protocol):
@@ -95,7 +96,7 @@ class Steps:
         (T, _, N), H, B = call.x.shape, call.H, call.sequences
         made, last = self._made(call)
         sizes = {"N": N, "H": H}
-        blocks = {"BLOCK_B": ROWS, "BLOCK_C": COLUMNS, "BLOCK_K": INNER, "BLOCK_H": block(H)}
+        blocks = {"BLOCK_B": ROWS, "BLOCK_H": COLUMNS, "BLOCK_K": INNER, "BLOCK_W": block(H)}
         options = {**call.options, **blocks}
 
         def launch(one: stages.Launch, t: int) -> None:
@@ -116,21 +117,8 @@ class Steps:
         return [one for one in made if call.input_gradient or not one.optional]
 
 
-WAYS: tuple[Way, ...] = (Whole(), Steps())
+WAYS: tuple[Way, ...] = (Whole(), Together(), Steps())
 """All of them, the best first."""
-
-
-def stepping(tensor: Tensor) -> tuple[Tensor, int]:
-    """An array as kernels take it: its address, and the entries from one time step to the next."""
-    return tensor, tensor.stride(0) if tensor.dim() == 3 else 0
-
-
-def on_chip(x: Tensor) -> int:
-    """Bytes of matrices that a program may keep."""
-    if not x.is_cuda:
-        return ON_CHIP
-    found = torch.cuda.get_device_properties(x.device)
-    return min(ON_CHIP, int(SHARE * getattr(found, "shared_memory_per_block_optin", found.shared_memory_per_block)))
 
 
 def _at(call: Call, name: str, t: int) -> Tensor:

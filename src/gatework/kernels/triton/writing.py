@@ -5,10 +5,11 @@ from __future__ import annotations
 import builtins
 import keyword
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from gatework.graph.loop import Loop, Stage
+from gatework.graph.loop import Loop, Place, Stage, Term
 from gatework.graph.ops import LEAVES, Op
 from gatework.graph.text import equation
 
@@ -39,9 +40,9 @@ TRITON: dict[Op, str] = {
 TAB = "    "
 
 _OWN = """
-tl triton sigmoid tanh softplus row rows column columns inside mask here there member zeros moment step begin T B N H
-tile group barrier reached BLOCK_B BLOCK_C BLOCK_N BLOCK_H BLOCK_K REAL DOT PRECISION column_N in_N mask_N here_N k inner vector matrix whole stage
-forward backward"""
+tl triton sigmoid tanh softplus wait row rows column columns inside mask here there member zeros moment step begin
+T B N H BLOCK_B BLOCK_N BLOCK_H BLOCK_K BLOCK_W REAL DOT PRECISION column_N in_N mask_N here_N k inner vector matrix
+whole tile barrier reached stage forward backward"""
 _TAKEN = frozenset({*_OWN.split(), *keyword.kwlist, *dir(builtins)})
 """Names that mean something else in a kernel."""
 
@@ -67,6 +68,10 @@ class Writer:
 
     def total(self, k: int, stage: Stage) -> str:
         """The sum over the entries of the vector that node `k` sums."""
+        raise NotImplementedError
+
+    def load(self, place: Place, entries: str, inside: str) -> str:
+        """The entries of a vector that lies in memory, where they are `inside` it."""
         raise NotImplementedError
 
     # What all do alike
@@ -153,6 +158,44 @@ class Writer:
         """Lines that go from the weights of all members to those of the program's."""
         return [f"{name} += member * ({self.sizes[key]})" for key, name in self.weights.items()]
 
+    def products(self, stage: Stage) -> None:
+        """Accumulate a stage's products of vectors that lie in memory, some of their entries at a time."""
+        met: dict[Place, list[tuple[int, Term]]] = {}
+        for k in sorted(stage.products):
+            self.set(k, "zeros")
+            for term in stage.products[k]:
+                met.setdefault(term.vector, []).append((k, term))
+        for vector, terms in met.items():
+            self.multiply(vector, terms, stage.columns)
+
+    def multiply(self, vector: Place, terms: Iterable[tuple[int, Term]], columns: str) -> None:
+        """Add the products of a vector with matrices to accumulators, BLOCK_K of its entries at a time."""
+        size = self.loop.arrays[vector.array].columns
+        found = self.load(vector, "inner[None, :]", f"(inner[None, :] < {size})")
+        self.say(f"for k in range(0, {size}, BLOCK_K):")
+        self.say(f"{TAB}inner = k + tl.arange(0, BLOCK_K)")
+        self.say(f"{TAB}vector = {found}")
+        for k, term in terms:
+            self.say(f"{TAB}matrix = {self.part(term, 'inner[:, None]', size, columns)}")
+            self.say(f"{TAB}{self.add_product(k, 'vector', 'matrix')}")
+
+    def part(self, term: Term, inner: str, size: str, columns: str) -> str:
+        """Some rows of a matrix, as the entries of a vector meet them, and the program's columns."""
+        width = "N" if self.is_wide(term.matrix) else "H"
+        along, across = (inner, "columns") if term.transposed else ("columns", inner)
+        address = f"{self.weight(term.matrix, f'H * {width}')} + {along} * {width} + {across}"
+        return f"tl.load({address}, mask=({inner} < {size}) & (columns < {columns}), other=0.0)"
+
+    def add_product(self, k: int, vector: str, matrix: str) -> str:
+        """The line that adds a product to an accumulator."""
+        operands = f"{vector}.to({matrix}.dtype).to(DOT), {matrix}.to(DOT), {self.values[k]}"
+        return f"{self.values[k]} = tl.dot({operands}, input_precision=PRECISION, out_dtype=REAL)"
+
+    def total_in_memory(self, place: Place) -> str:
+        """The sum over the entries of a vector that lies in memory."""
+        found = self.load(place, "whole", "(whole < H)")
+        return f"tl.sum({found}.to(REAL), axis=1)[:, None]"
+
     def is_wide(self, key: str) -> bool:
         """Whether a matrix has N columns: it meets the input, or makes the gradient of it."""
         for stage in (*self.loop.stages, *([self.loop.last] if self.loop.last else [])):
@@ -169,6 +212,27 @@ def number(value: float) -> str:
         return repr(float(value))
     return f"tl.full((1, 1), {float(value)!r}, tl.float64).to(REAL)"
 
+
+ACROSS = (
+    "member = tl.program_id(2).to(tl.int64)",
+    "column = tl.program_id(1) * BLOCK_H + tl.arange(0, BLOCK_H)",
+    "columns = column[None, :]",
+    "inside = columns < H",
+)
+ROWS = (
+    "rows = (member * B + row)[:, None]",
+    "there = (row < B)[:, None]",
+    "mask = there & inside",
+    "here = rows * H + columns",
+)
+WIDE = (
+    "column_N = tl.arange(0, BLOCK_N)",
+    "in_N = column_N[None, :] < N",
+    "mask_N = there & in_N",
+    "here_N = rows * N + column_N[None, :]",
+)
+WHOLE = "whole = tl.arange(0, BLOCK_W)[None, :]"
+"""Where a program is: its units, its sequences, vectors of N entries, and vectors of which it has a part."""
 
 _LEAST, _MOST = 2.0**-126, math.ldexp(2.0 - 2.0**-23, 127)
 """The normal numbers of single precision."""
