@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gatework.kernels import folder as shelf
 from gatework.kernels.cpu import build as module
 from gatework.kernels.cpu.build import assembly, build, cache_state, fingerprint
 from gatework.kernels.cpu.host import described, host, lowered, refusal
@@ -429,7 +430,7 @@ def test_a_file_of_another_user_is_not_used(folder, monkeypatch):
     if os.geteuid() == 0:
         os.chown(file, 12345, -1)
     else:
-        monkeypatch.setattr(module, "_check", foreign(module._check))
+        monkeypatch.setattr(shelf, "_check", foreign(shelf._check))
     refused(folder, f"{file.name} belongs to another user")
 
 
@@ -522,15 +523,15 @@ def test_the_folder_is_the_systems(monkeypatch):
     monkeypatch.setenv("HOME", "/home/one")
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert module._default_folder() == Path("/home/one/.cache/gatework/kernels")
+    assert shelf.default_folder() == Path("/home/one/.cache/gatework/kernels")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert module._default_folder() == Path("/home/one/.cache/gatework/kernels")
+    assert shelf.default_folder() == Path("/home/one/.cache/gatework/kernels")
     monkeypatch.setenv("XDG_CACHE_HOME", "/scratch/one")
-    assert module._default_folder() == Path("/scratch/one/gatework/kernels")
+    assert shelf.default_folder() == Path("/scratch/one/gatework/kernels")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert module._default_folder() == Path("/home/one/Library/Caches/gatework/kernels")
+    assert shelf.default_folder() == Path("/home/one/Library/Caches/gatework/kernels")
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
-    assert module._default_folder() is None
+    assert shelf.default_folder() is None
 
 
 def test_the_oldest_of_our_files_go_when_they_are_too_many(folder, monkeypatch):

@@ -16,10 +16,7 @@ import functools
 import hashlib
 import os
 import re
-import secrets
-import stat
 import struct
-import sys
 import threading
 import time
 import weakref
@@ -31,6 +28,7 @@ from typing import Any, Literal, TypeVar
 
 from gatework.kernels.cpu.forking import AtFork
 from gatework.kernels.cpu.host import Host
+from gatework.kernels.folder import default_folder, opened, read, reason, write
 
 T = TypeVar("T")
 
@@ -102,7 +100,7 @@ def build(ir_text: str, host: Host, *, cache: Path | Literal["default"] | None =
             raise error  # the same text is as wrong here
         # Whoever was at it has been interrupted, and this thread has not.
     try:
-        library = _load(key, ir_text, host, _default_folder() if cache == "default" else cache)
+        library = _load(key, ir_text, host, default_folder() if cache == "default" else cache)
         with LOCKS.libraries:
             _libraries[key] = library
         future.set_result(library)
@@ -133,7 +131,7 @@ def assembly(ir_text: str, host: Host) -> str:
 def cache_state() -> str:
     """Where kernels are kept, or why nowhere: what the last build met, and before the first what it would meet."""
     if not _state:
-        _on_disk(_default_folder(), lambda place: None)
+        _on_disk(default_folder(), lambda place: None)
     return _state
 
 
@@ -239,20 +237,6 @@ def _link(code: bytes, names: list[str], host: Host) -> Any:
     return library.link(linker, "kernels")
 
 
-def _default_folder() -> Path | None:
-    """The folder that the environment names, or the system's for what can be made again; None where there is none."""
-    chosen = os.environ.get("GATEWORK_CACHE")
-    if chosen is not None:
-        return Path(chosen).expanduser() if chosen else None
-    caches = os.environ.get("XDG_CACHE_HOME", "")
-    if sys.platform == "darwin":
-        caches = os.path.expanduser("~/Library/Caches")
-    elif not os.path.isabs(caches):
-        caches = os.path.expanduser("~/.cache")
-    # A user without a home keeps the tilde.
-    return Path(caches, "gatework", "kernels") if os.path.isabs(caches) else None
-
-
 def _fetch(folder: Path | None, key: str) -> bytes | None:
     """The code of a key; None where there is none that can be used."""
     return _on_disk(folder, lambda place: _read(place, f"{key}.kernel", bytes.fromhex(key)))
@@ -265,57 +249,25 @@ def _store(folder: Path | None, key: str, code: bytes) -> None:
 
 
 def _on_disk(folder: Path | None, work: Callable[[int], T]) -> T | None:
-    """Do something in an open folder; None where it may not be used or fails, which `cache_state` then tells.
-
-    The folder is opened once and checked when it is open, and `work` names its files relative to that, so that nothing
-    can be put in its place between the check and the use.
-    """
+    """Do something in an open folder; None where it may not be used or fails, which `cache_state` then tells."""
     global _state
     if folder is None:
         _state = "compiled kernels are not kept on disk: no folder is given"
         return None
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _descriptor(folder, os.O_RDONLY | os.O_DIRECTORY) as place:
-            _check(folder, os.fstat(place), stat.S_ISDIR)
+        with opened(folder) as place:
             done = work(place)
     except OSError as error:
-        reason = f"{error.strerror}: {error.filename}" if error.strerror else str(error)
-        _state = f"compiled kernels are not kept on disk: {reason}"
+        _state = f"compiled kernels are not kept on disk: {reason(error)}"
         return None
     _state = f"compiled kernels are kept in {folder}"
     return done
 
 
-@contextlib.contextmanager
-def _descriptor(path: str | Path, flags: int, place: int | None = None) -> Iterator[int]:
-    """An open file or folder that is no link; a new file is for this user alone."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=place)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _check(what: str | Path, found: os.stat_result, is_right: Callable[[int], bool]) -> None:
-    """Raise `OSError` unless this belongs to this user, can be written by nobody else, and is of the right sort."""
-    if not is_right(found.st_mode):
-        raise OSError(f"{what} is a link, or something else that does not belong there")
-    if found.st_uid != os.geteuid():
-        raise OSError(f"{what} belongs to another user")
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise OSError(f"{what} can be written by other users")
-
-
 def _read(place: int, name: str, key: bytes) -> bytes | None:
     """The code in a file; None where there is no such file, or a damaged one, which is removed."""
-    try:
-        # Without O_NONBLOCK a pipe of this name would wait for a writer.
-        with _descriptor(name, os.O_RDONLY | os.O_NONBLOCK, place) as file:
-            _check(name, os.fstat(file), stat.S_ISREG)
-            with open(file, "rb", closefd=False) as stream:
-                content = stream.read()
-    except FileNotFoundError:
+    content = read(place, name)
+    if content is None:
         return None
     header, code = content[: _HEADER.size], content[_HEADER.size :]
     if header == _HEADER.pack(_MAGIC, key, hashlib.sha256(code).digest(), len(code)):
@@ -326,21 +278,8 @@ def _read(place: int, name: str, key: bytes) -> bytes | None:
 
 
 def _write(place: int, name: str, content: bytes) -> None:
-    """Put a file in place at once or not at all. Two processes that write the same one write the same content."""
-    with contextlib.suppress(FileNotFoundError):
-        _check(name, os.stat(name, dir_fd=place, follow_symlinks=False), stat.S_ISREG)
-    part = f"{name.partition('.')[0]}.{secrets.token_hex(8)}.part"
-    try:
-        with (
-            _descriptor(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, place) as file,
-            open(file, "wb", closefd=False) as stream,
-        ):
-            stream.write(content)
-        os.replace(part, name, src_dir_fd=place, dst_dir_fd=place)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(part, dir_fd=place)
-        raise
+    """Put a file in place, and remove old ones. Two processes that write the same one write the same content."""
+    write(place, name, content)
     _prune(place)
 
 
