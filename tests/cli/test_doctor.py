@@ -1,5 +1,6 @@
 """`gatework doctor` says what runs here and why the rest does not."""
 
+import hashlib
 import importlib
 import json
 import sys
@@ -7,7 +8,9 @@ import sys
 import pytest
 import torch
 
+from gatework.cells import catalogue
 from gatework.cli.main import status
+from gatework.kernels import measured
 from gatework.kernels.triton import build
 
 doctor = importlib.import_module("gatework.cli.doctor")
@@ -22,7 +25,8 @@ def test_every_back_end_is_tried(capsys):
     assert found["processor"]["count"] >= 1
     runs = {name: one["runs"] for name, one in found["backends"].items()}
     triton = "yes" if not build.refusal() else "no"
-    assert runs == {"cpu": "yes", "reference": "yes", "triton": triton}
+    cudnn = "yes" if torch.cuda.is_available() else "no"
+    assert runs == {"cpu": "yes", "cudnn": cudnn, "triton": triton, "reference": "yes"}
     assert "0e+00 from the reference" in found["backends"]["reference"]["says"]
     assert "kept" in found["kernels"]
 
@@ -65,3 +69,28 @@ def test_a_gpu_is_described(monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: one)
     assert status(["doctor"]) == 0
     assert "Some GPU, 80 GiB, compute capability 9.0, cuDNN" in capsys.readouterr().out
+
+
+def test_what_was_measured_is_told(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("GATEWORK_CACHE", str(tmp_path))
+    measured.forget()
+    graph = catalogue["gru"].graph
+    for T in range(1, 3 + doctor.SHOWN):
+        kind = {
+            "cell": hashlib.sha256(graph.record.encode()).hexdigest() if T > 1 else "none of ours",
+            "device": "a GPU",
+            "type": "float32",
+            "training": True,
+            "sizes": {"N": 3, "H": 7, "B": 4, "T": T},
+        }
+        measured.remembered(kind, ["cudnn", "triton"], lambda: measured.Found("triton", {"cudnn": 2.0, "triton": 1.0}))
+    assert status(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["measured"]
+    assert sorted(one["sizes"]["T"] for one in found) == list(range(1, 3 + doctor.SHOWN))
+    assert {one["cell"] for one in found} == {"gru", "another cell"}
+    assert status(["doctor"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "training, float32 N=3 H=7 B=4 T=" in shown
+    assert "on a GPU: triton (cudnn 2 ms, triton 1 ms)" in shown
+    assert "and 2 more; --json has all" in shown
+    measured.forget()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from time import perf_counter
 from typing import Any
@@ -14,12 +15,15 @@ from rich.table import Table
 from gatework.bench.machine import processor, versions
 from gatework.cells import catalogue
 from gatework.errors import BackendError
-from gatework.kernels import BACKENDS
+from gatework.kernels import BACKENDS, measured
 from gatework.kernels.cpu import build, host
 from gatework.layers import Recurrent
 
 CLOSE = 1e-4
 """How far a small layer in float32 may be from the reference before it counts as wrong."""
+
+SHOWN = 12
+"""Measurements that are shown in a terminal."""
 
 YES, NO, WRONG = "yes", "no", "wrong"
 """Whether a back-end runs here: it agrees with the reference, it cannot run, or it should and does not."""
@@ -52,6 +56,20 @@ def examine() -> dict[str, Any]:
         "gpus": _gpus(),
         "backends": {name: _tried(name) for name in BACKENDS},
         "kernels": build.cache_state() if compiles else "",
+        "measured": [_told(kind, one) for kind, one in measured.everything()],
+    }
+
+
+def _told(kind: dict[str, Any], found: measured.Found) -> dict[str, Any]:
+    """What was measured for a kind of call, with the cell's name where it is one of the catalogue."""
+    names = {hashlib.sha256(one.graph.whole.core.record.encode()).hexdigest(): name for name, one in catalogue.items()}
+    names |= {hashlib.sha256(one.graph.ahead.core.record.encode()).hexdigest(): name for name, one in catalogue.items()}
+    return {
+        "cell": names.get(kind.get("cell", ""), "another cell"),
+        "what": kind.get("loop") or ("training" if kind.get("training") else "inference"),
+        **{name: kind[name] for name in ("device", "type", "sizes") if name in kind},
+        "best": found.best,
+        "milliseconds": dict(found.milliseconds),
     }
 
 
@@ -100,6 +118,17 @@ def _difference(name: str, device: str) -> float:
     return max(float((a - b).abs().max()) for a, b in zip(*results, strict=True))
 
 
+def _measurements(every: list[dict[str, Any]]) -> list[str]:
+    """One line for each of a few kinds of calls, and how many more there are."""
+    lines = []
+    for one in every[:SHOWN]:
+        sizes = " ".join(f"{name}={size}" for name, size in one.get("sizes", {}).items())
+        times = ", ".join(f"{name} {ms:.3g} ms" for name, ms in one["milliseconds"].items())
+        where = f"{one.get('type', '')} {sizes} on {one.get('device', '')}"
+        lines.append(f"{one['cell']}, {one['what']}, {where}: {one['best']} ({times})")
+    return [*lines, f"and {len(every) - SHOWN} more; --json has all"] if len(every) > SHOWN else lines
+
+
 def _show(found: dict[str, Any]) -> None:
     console = Console()
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -115,6 +144,8 @@ def _show(found: dict[str, Any]) -> None:
         table.add_row("GPU", f"{gpu['name']}, {memory}, compute capability {gpu['capability']}, cuDNN {gpu['cudnn']}")
     if not found["gpus"]:
         table.add_row("GPU", "none that torch finds")
+    for line in _measurements(found["measured"]):
+        table.add_row("measured", line)
     styles = {YES: "green", NO: "dim", WRONG: "red"}
     for name, tried in found["backends"].items():
         table.add_row(f"back-end {name}", f"[{styles[tried['runs']]}]{tried['runs']}[/]: {tried['says']}")

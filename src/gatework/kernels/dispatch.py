@@ -1,7 +1,7 @@
 """Which back-end runs a cell.
 
-`auto` picks the fastest that can; a back-end that is asked for by name raises when it cannot run, with the
-reason.
+`auto` picks the fastest that can: on a processor the compiled kernels, on a GPU what was measured there to be the
+fastest for such a call. A back-end that is asked for by name raises when it cannot run, with the reason.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -17,9 +17,12 @@ from torch import Tensor
 
 from gatework.errors import BackendError
 from gatework.graph import Graph
+from gatework.kernels import operator
 from gatework.kernels.cpu.backend import Cpu
 from gatework.kernels.cpu.host import refusal
+from gatework.kernels.cudnn import Cudnn
 from gatework.kernels.reference import Reference
+from gatework.kernels.rivals import Job, fastest
 from gatework.kernels.triton.backend import Triton
 
 Ran = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
@@ -53,11 +56,11 @@ class Backend(Protocol):
         """Run the cell along (T, B, N)."""
 
 
-BACKENDS: dict[str, Backend] = {"cpu": Cpu(), "reference": Reference(), "triton": Triton()}
-"""The back-ends, fastest first."""
+BACKENDS: dict[str, Backend] = {"cpu": Cpu(), "cudnn": Cudnn(), "triton": Triton(), "reference": Reference()}
+"""The back-ends. Of those that fit, `auto` takes the first on a processor, and measures on a GPU."""
 
-AUTO = ("cpu", "reference")
-"""Those that `auto` picks from."""
+ON_A_GPU = ("cudnn", "triton")
+"""Those that need a GPU."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Choice:
     """The back-ends that may run a cell, the best first. One alone was asked for by name."""
 
     backends: tuple[Backend, ...]
+    _ran: dict[tuple[str, torch.dtype], Backend] = field(default_factory=dict, compare=False, repr=False)
 
     def ready(self, graph: Graph) -> None:
         """Have at hand what running this graph asks of it, before anything traces that."""
@@ -72,12 +76,38 @@ class Choice:
             backend.ready(graph)
 
     def pick(self, x: Tensor) -> Backend:
-        """The back-end for a tensor's device and type. Raises `BackendError` where the one asked for cannot run."""
-        for backend in self.backends:
-            if not backend.unfit(x):
-                return backend
-        first = self.backends[0]
-        raise BackendError(f"The back-end {first.name} cannot run this layer: {first.unfit(x)}; choose auto.")
+        """The back-end for a tensor's device and type: on a GPU the one that ran last, before that the first that fits.
+
+        Raises `BackendError` where the one asked for cannot run.
+        """
+        fit = self._fit(x)
+        last = self._ran.get((x.device.type, x.dtype))
+        return last if last in fit else fit[0]
+
+    def _fit(self, x: Tensor) -> list[Backend]:
+        fit = [backend for backend in self.backends if not backend.unfit(x)]
+        if not fit:
+            first = self.backends[0]
+            raise BackendError(f"The back-end {first.name} cannot run this layer: {first.unfit(x)}; choose auto.")
+        return fit
+
+    def _fastest(
+        self,
+        graph: Graph,
+        parameters: Mapping[str, Tensor],
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        others: Sequence[Tensor],
+    ) -> Backend:
+        """The back-end for a call."""
+        fit = self._fit(x)
+        if len(fit) == 1 or not is_measured(x):
+            return fit[0]
+        rivals = [one for one in fit if one.name != Reference().name]
+        found = fastest(rivals, Job(graph, parameters, x, states, tuple(others)))
+        best = next(one for one in fit if one.name == found.best)
+        self._ran[x.device.type, x.dtype] = best
+        return best
 
     def run(
         self,
@@ -110,7 +140,18 @@ class Choice:
             with torch.autocast(x.device.type, enabled=False):
                 begin, more = tuple(one.to(kind) for one in states), [one.to(kind) for one in others]
                 return self.trajectory(graph, parameters, x.to(kind), begin, more)
-        return self.pick(x).trajectory(graph, parameters, x, states, others)
+        return self._fastest(graph, parameters, x, states, others).trajectory(graph, parameters, x, states, others)
+
+
+def is_measured(x: Tensor) -> bool:
+    """Whether back-ends are measured for such tensors, here and now."""
+    return (
+        x.is_cuda
+        and x.numel() > 0
+        and not torch.compiler.is_compiling()
+        and not operator.is_transformed()
+        and not torch.cuda.is_current_stream_capturing()
+    )
 
 
 def autocast_is_left(x: Tensor, kind: torch.dtype) -> bool:
@@ -122,12 +163,13 @@ def autocast_is_left(x: Tensor, kind: torch.dtype) -> bool:
 def choose(backend: str, graph: Graph) -> Choice:
     """The back-ends that may run this graph. Raises `BackendError` where the one that is asked for cannot."""
     if backend == "auto":
-        reasons = {name: BACKENDS[name].refusal(graph) for name in AUTO}
+        asked = [name for name in BACKENDS if name not in ON_A_GPU or torch.cuda.is_available()]
+        reasons = {name: BACKENDS[name].refusal(graph) for name in asked}
         if refusal():
             _tell(f"Cells run on the slow reference back-end: compiled kernels cannot run here: {refusal()}.")
-        elif reasons.get("cpu"):
+        elif reasons["cpu"]:
             _tell(f"A cell runs on the slow reference back-end: no kernel can be compiled for it: {reasons['cpu']}.")
-        return Choice(tuple(BACKENDS[name] for name in AUTO if not reasons[name]))
+        return Choice(tuple(BACKENDS[name] for name in asked if not reasons[name]))
     if backend not in BACKENDS:
         raise BackendError(f"There is no back-end {backend!r}: choose auto or one of {', '.join(BACKENDS)}.")
     reason = BACKENDS[backend].refusal(graph)

@@ -250,7 +250,7 @@ def _gradients(
     inputs, states, weights = ([next(saved) for _ in range(n)] for n in (ctx.inputs, ctx.states, ctx.weights))
     d_results = d_results[: ctx.results + ctx.states]
     if torch.is_grad_enabled() or any(_is_batched(one) for one in d_results):
-        return _through_reference(recurrence(ctx.cell), inputs, states, weights, d_results)
+        return through_reference(recurrence(ctx.cell), inputs, states, weights, d_results)
     x, *others = inputs
     any_state = any(want_states)
     wanted = [*want_inputs, any_state, *want_weights]
@@ -260,7 +260,7 @@ def _gradients(
     return d_inputs, d_states, [next(found) if want else None for want in want_weights]
 
 
-def _through_reference(
+def through_reference(
     cell: Recurrence, inputs: list[Tensor], states: list[Tensor], weights: list[Tensor], d_results: list[Tensor | None]
 ) -> Gradients:
     """The same gradients from the reference: with a graph of their own where second derivatives may be asked for."""

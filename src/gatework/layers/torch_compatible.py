@@ -7,7 +7,6 @@ differ in what runs them: the equations of the catalogue, on one of Gatework's b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
@@ -21,49 +20,12 @@ from gatework.graph import Cell, Graph
 from gatework.graph.around import valid
 from gatework.kernels import choose
 from gatework.kernels.dispatch import Choice
+from gatework.kernels.torch_layout import LAYOUTS
 from gatework.layers.packed import Padding
 from gatework.layers.projection import product
 from gatework.layers.recurrent import States, run_stack
 
 S = TypeVar("S", Tensor, PackedSequence)
-
-
-@dataclass(frozen=True)
-class TorchLayout:
-    """How torch stores a cell's weights: blocks of rows in one matrix, and two biases for every block.
-
-    `blocks` are the equations' names in torch's order. The second bias of a block is added to the first,
-    except where `recurrent` names a bias that the equations keep apart, as the candidate of the GRU does.
-    """
-
-    cell: str
-    blocks: tuple[str, ...]
-    recurrent: Mapping[str, str]
-
-    def weights(self, weight_ih: Tensor, weight_hh: Tensor, biases: tuple[Tensor, Tensor] | None) -> dict[str, Tensor]:
-        """Torch's tensors under the keys of the equations, without a copy where none is needed."""
-        G = len(self.blocks)
-        found: dict[str, Tensor] = {}
-        for name, W, U in zip(self.blocks, weight_ih.chunk(G), weight_hh.chunk(G), strict=True):
-            found[f"W.{name}"], found[f"U.{name}"] = W, U
-        H = weight_hh.shape[1]
-        zero = weight_hh.new_zeros(G * H)
-        first, second = biases or (zero, zero)
-        for name, b_ih, b_hh in zip(self.blocks, first.chunk(G), second.chunk(G), strict=True):
-            if name in self.recurrent:
-                found[f"b.{name}"], found[f"b.{self.recurrent[name]}"] = b_ih, b_hh
-            else:
-                found[f"b.{name}"] = b_ih + b_hh
-        return found
-
-
-LAYOUTS: dict[str, TorchLayout] = {
-    "RNN_TANH": TorchLayout("rnn", ("h",), {}),
-    "RNN_RELU": TorchLayout("rnn_relu", ("h",), {}),
-    "LSTM": TorchLayout("lstm", ("i", "f", "g", "o"), {}),
-    "GRU": TorchLayout("gru", ("r", "z", "n"), {"n": "Un"}),
-}
-"""Torch's name of the mode → how it stores the weights."""
 
 
 class TorchCompatible(nn.RNNBase):

@@ -12,8 +12,8 @@ import torch
 import gatework as gw
 from gatework.cells import catalogue, find
 from gatework.errors import BackendError
-from gatework.kernels import BACKENDS, Reference
-from gatework.kernels.triton import build, chip, engine, together, ways
+from gatework.kernels import BACKENDS, Reference, measured
+from gatework.kernels.triton import build, chip, engine, together, tuning, ways
 from gatework.kernels.triton.chip import precision
 from valid_states import valid
 
@@ -167,6 +167,46 @@ def test_programs_together_take_sequences_after_others(cell, room, monkeypatch):
     pair = layers(cell, 3, 20)
     compare(pair, torch.randn(3, 35, 3))
     assert launched
+
+
+@pytest.fixture
+def tried(monkeypatch, tmp_path):
+    """Ways are tried on whatever there is; what was launched."""
+    launched = []
+    for way in (ways.Whole, ways.Steps):
+
+        def run(self, call, original=way.run):
+            launched.append(type(self))
+            original(self, call)
+
+        monkeypatch.setattr(way, "run", run)
+    monkeypatch.setattr(tuning, "is_measured", lambda x: x.numel() > 0)
+    monkeypatch.setenv("GATEWORK_CACHE", str(tmp_path))
+    measured.forget()
+    yield launched
+    measured.forget()
+
+
+def test_ways_are_tried_once_and_the_last_only_where_no_other_can_run(tried):
+    pair = layers("gru", 3, 7)
+    compare(pair, torch.randn(4, 5, 3))
+    assert set(tried) == {ways.Whole}
+    first = len(tried)
+    assert first == 2 * (1 + measured.TIMES + 1)
+    compare(pair, torch.randn(4, 6, 3))  # as many, to a power of two
+    assert len(tried) == first + 2
+    assert {kind["loop"] for kind, _ in measured.everything()} == {"forward", "backward"}
+
+
+def test_a_way_that_fails_is_left_aside_and_told(tried, monkeypatch):
+    def fail(self, call):
+        raise RuntimeError("out of resource: shared memory")
+
+    monkeypatch.setattr(ways.Whole, "run", fail)
+    told = r"^Kernels of one launch are left aside on .*: out of resource: shared memory\.$"
+    with pytest.warns(UserWarning, match=told):
+        compare(layers("gru", 3, 7), torch.randn(4, 5, 3))
+    assert set(tried) == {ways.Steps}
 
 
 def test_no_more_programs_than_run_at_once():

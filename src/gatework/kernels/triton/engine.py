@@ -14,6 +14,7 @@ from gatework.kernels.passes import Wanted
 from gatework.kernels.recurrence import BACKWARD, Recurrence
 from gatework.kernels.triton.build import interpreted
 from gatework.kernels.triton.call import Call
+from gatework.kernels.triton.tuning import chosen
 from gatework.kernels.triton.ways import WAYS
 
 _INTERPRETER = threading.RLock()
@@ -33,11 +34,11 @@ def execute(
     """One call of a loop, and after the backward one the products that are the gradients of the weights."""
     by_key = dict(zip(cell.keys, weights, strict=True))
     call = Call(cell, which, bool(wanted and wanted.inputs[0]), arrays, by_key, x, H)
-    way = next(one for one in WAYS if one.fits(call))
-    call.allocate(way.arrays(call))
     # A backward pass may run under the autocast of whoever asked for it.
     turn = _INTERPRETER if interpreted() else nullcontext()
     with torch.cuda.device_of(x), torch.autocast(x.device.type, enabled=False), turn:
+        way = chosen(call, WAYS)
+        call.allocate(way.arrays(call))
         if x.shape[1]:
             way.run(call)
         if which == BACKWARD:

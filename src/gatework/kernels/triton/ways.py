@@ -118,7 +118,7 @@ class Steps:
 
 
 WAYS: tuple[Way, ...] = (Whole(), Together(), Steps())
-"""All of them, the best first."""
+"""All of them: first what is likely to be the best, last what always fits."""
 
 
 def _at(call: Call, name: str, t: int) -> Tensor:

@@ -1,0 +1,148 @@
+"""What was measured on this device, once for a kind of call, and is kept.
+
+It stays in this process and, as a file of a few numbers for each kind of call, in the folder of what can be made
+again. Nothing about that folder is ever an error: what cannot be kept is measured again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import statistics
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gatework.kernels.folder import default_folder, opened, read, write
+
+FORMAT = 1
+"""Another number whenever kernels become faster or slower, or files mean something else."""
+
+TIMES = 5
+"""How often a call is timed."""
+
+Kind = Mapping[str, Any]
+"""What calls have in common that are measured once, in numbers, texts and lists of them."""
+
+_OURS = re.compile(r"[0-9a-f]{64}\.choice")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was measured: the name of the fastest, the milliseconds of those that are right, and what others say."""
+
+    best: str
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def of(times: Mapping[str, float], failed: Mapping[str, str], otherwise: str) -> Found:
+        """The fastest of those that are right, or else another."""
+        return Found(min(times, key=times.__getitem__) if times else otherwise, times, failed)
+
+
+_known: dict[str, Found] = {}
+_lock = threading.RLock()
+
+
+def remembered(kind: Kind, names: Sequence[str], measure: Callable[[], Found]) -> Found:
+    """What is known of a kind of call, or else is measured now; `names` are those that may be the fastest."""
+    told = {"format": FORMAT, "torch": torch.__version__, "names": list(names), **kind}
+    key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    with _lock:
+        if key not in _known:
+            kept = _kept(key, names)
+            _known[key] = kept or measure()
+            if not kept:
+                _keep(key, told, _known[key])
+        return _known[key]
+
+
+def forget() -> None:
+    """Measure anew in this process."""
+    with _lock:
+        _known.clear()
+
+
+def everything() -> list[tuple[dict[str, Any], Found]]:
+    """All that is kept on disk: the kinds of calls, and what was found."""
+    found: list[tuple[dict[str, Any], Found]] = []
+    folder = default_folder()
+    with suppress(OSError):
+        if folder and folder.is_dir():
+            with opened(folder) as place:
+                for name in sorted(os.listdir(place)):
+                    content = _content(read(place, name) or b"") if _OURS.fullmatch(name) else None
+                    if content:
+                        found.append(content)
+    return found
+
+
+def milliseconds(call: Callable[[], object], on_gpu: bool) -> float:
+    """The median time of a call that was made before."""
+    times = []
+    for _ in range(TIMES):
+        if on_gpu:
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            begin.record()
+            call()
+            end.record()
+            end.synchronize()
+            times.append(float(begin.elapsed_time(end)))
+        else:
+            began = time.perf_counter()
+            call()
+            times.append(1e3 * (time.perf_counter() - began))
+    return statistics.median(times)
+
+
+def device(x: Tensor) -> str:
+    """The name of what a tensor is on."""
+    return torch.cuda.get_device_name(x.device) if x.is_cuda else x.device.type
+
+
+def power(size: int) -> int:
+    """The least power of two that is no less."""
+    return 1 << max(size - 1, 0).bit_length()
+
+
+def _kept(key: str, names: Sequence[str]) -> Found | None:
+    """What an earlier process has measured; None where that is not there, or is nothing of ours."""
+    folder = default_folder()
+    if folder is None:
+        return None
+    try:
+        with opened(folder) as place:
+            content = _content(read(place, f"{key}.choice") or b"")
+    except OSError:  # it is measured again
+        return None
+    return content[1] if content and content[1].best in names else None
+
+
+def _content(text: bytes) -> tuple[dict[str, Any], Found] | None:
+    """What a file says; None where it is damaged."""
+    try:
+        content = json.loads(text)
+        kind, best = content["kind"], content["best"]
+        times = {str(name): float(one) for name, one in content["milliseconds"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return (kind, Found(best, times)) if isinstance(kind, dict) and isinstance(best, str) else None
+
+
+def _keep(key: str, kind: Kind, found: Found) -> None:
+    """Keep what was measured, if that can be done; what has failed is tried again by the next process."""
+    folder = default_folder()
+    if folder is None or found.failed:
+        return
+    content = {"kind": kind, "best": found.best, "milliseconds": found.milliseconds}
+    with suppress(OSError), opened(folder) as place:  # the next process measures again
+        write(place, f"{key}.choice", json.dumps(content).encode())
