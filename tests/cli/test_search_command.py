@@ -178,7 +178,7 @@ def test_ctrl_c_says_that_the_same_command_goes_on(tmp_path, monkeypatch, capfd)
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gatework.study.search.fit", pressed)
+    monkeypatch.setattr("gatework.study.search.fit_all", pressed)
     assert status([*ARGUMENTS]) == 130
     sentence = capfd.readouterr().err.strip()
     assert sentence == "gatework: Interrupted: the same command goes on where it stopped."

@@ -77,7 +77,7 @@ def test_the_search_never_reads_the_test_part(monkeypatch, tmp_path):
 def test_the_same_call_trains_nothing_again_and_more_candidates_go_on(made, monkeypatch, tmp_path):
     folder = shutil.copytree(made.folder, tmp_path / "run")
     before = trainings(folder)
-    monkeypatch.setattr(module, "fit", None)  # it would fail
+    monkeypatch.setattr(module, "fit_all", None)  # it would fail
     again = search("sunspots", candidates=4, out=folder, **QUICK)
     assert again.findings.seconds == made.findings.seconds
     assert [one.error for one in again.findings.candidates] == [one.error for one in made.findings.candidates]

@@ -14,7 +14,7 @@ import click
 from gatework.cells.catalogue import split_names
 from gatework.data import POLICIES
 from gatework.errors import UsageError
-from gatework.study.options import Options
+from gatework.study.options import DEVICES, Options
 from gatework.tasks.training import LOSSES, OPTIMIZERS
 from gatework.tasks.transform import TRANSFORMS
 
@@ -73,6 +73,7 @@ def settings_of_a_study(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--test", type=float, help="Share or number of rows kept for the test."),
         click.option("--validation", type=float, help="Share or number of rows that decide when to stop."),
         click.option("--threads", type=int, help="Threads of torch; more help wide layers only."),
+        click.option("--device", type=choice(DEVICES), help="Where to train; on cuda all seeds of a cell at once."),
     ]
     for option in reversed(options):
         command = option(command)

@@ -37,7 +37,7 @@ def best_model(evaluation: Evaluation) -> Model:
             "validation_error": outcome.validation_error,
             "test_error_of_the_cell": entrant.mae,
             "settings": asdict(options.settings),
-            "versions": versions(),
+            "versions": versions(evaluation.plan.options.device),
         },
     )
 

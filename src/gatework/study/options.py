@@ -14,6 +14,8 @@ from gatework.graph import Cell
 from gatework.tasks.training import LEARNING_RATES, LOSSES, OPTIMIZERS, Settings
 from gatework.tasks.transform import TRANSFORMS
 
+DEVICES = ("cpu", "cuda")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -44,6 +46,7 @@ class Options:
         test: the share of the rows, or their number, that is kept for the test.
         validation: the share of the rows, or their number, that decides when to stop.
         threads: of torch; more than one helps wide layers only.
+        device: where to train; on `cuda` all seeds of a cell are trained at once.
     """
 
     target: str | None = None
@@ -70,6 +73,7 @@ class Options:
     test: float = 0.2
     validation: float = 0.15
     threads: int = 1
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -136,6 +140,7 @@ _MOST: dict[str, float] = {
 _WIDEST = 100_000
 """No layer is wider: its recurrent matrix alone would take 40 GB."""
 _CHOICES: dict[str, tuple[str, ...]] = {
+    "device": DEVICES,
     "optimizer": OPTIMIZERS,
     "loss": LOSSES,
     "transform": ("auto", *TRANSFORMS),

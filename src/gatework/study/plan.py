@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gatework.cells import find
 from gatework.data import Series, load, split
 from gatework.errors import DataError, UsageError
@@ -51,6 +53,8 @@ class Plan:
 def make_plan(data: Any, options: Options) -> Plan:
     """Read the data, choose the transform, solve the widths: everything before training. Writes nothing."""
     cells = _cells(options)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device is cuda, and torch finds no GPU here: leave it out to train on the processor.")
     series = load(data, target=options.target, time=options.time, features=options.features, missing=options.missing)
     _check_length(series, len(series.y), options)
     parts = split(series, test=options.test, validation=options.validation)

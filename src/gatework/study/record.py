@@ -41,7 +41,7 @@ def make_record(evaluation: Evaluation, *, settings: Mapping[str, Any], command:
         "data": _data(evaluation, source),
         "settings": dict(settings),
         "command": command,
-        "versions": versions(),
+        "versions": versions(evaluation.plan.options.device),
         "metric": "mae",
         "unit": evaluation.problem.series.target,
         "metrics_note": f"MAPE is left out: {note}." if note else None,
@@ -90,13 +90,15 @@ def _and(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def versions() -> dict[str, str]:
-    """The versions that the numbers depend on, and the machine."""
+def versions(device: str) -> dict[str, str]:
+    """The versions that the numbers depend on, and the machine, with the GPU where cells were trained on one."""
     packages = {
         name: version(name) for name in ("gatework", "torch", "numpy", "scipy", "statsmodels", "polars", "optuna")
     }
     threads = torch.get_num_threads()
     machine = f"{platform.system()} {platform.machine()}, {threads} thread{'s' if threads > 1 else ''}"
+    if device == "cuda":
+        machine = f"{machine}, {torch.cuda.get_device_name()}"
     return {**packages, "python": sys.version.split()[0], "machine": machine}
 
 

@@ -30,9 +30,8 @@ from gatework.study.search_verdict import search_verdict
 from gatework.study.soundness import flaw
 from gatework.study.statistics import Comparison
 from gatework.study.study import Listener, Study, make_options, run_plan, threads
-from gatework.study.trial import Trial
+from gatework.study.trial import Trial, fit_all
 from gatework.tasks.forecaster import count
-from gatework.tasks.training import fit
 
 FILE = "found.py"
 """Where the found cells are written, if nobody changed what is there."""
@@ -167,12 +166,12 @@ def _too_many(plan: Plan, cell: Cell) -> str:
 def _train(trial: Trial, plan: Plan, watch: Watch, stop: Callable[[], None]) -> Trained:
     """Train a candidate; its error is the lowest validation loss of its epochs. The test part is not read."""
 
-    def told(number: int, _epoch: object) -> None:
+    def told(_trial: Trial, number: int, _epoch: object) -> None:
         watch.epoch(trial.name, number, trial.settings.epochs)
         stop()
 
     began = time.perf_counter()
-    result = fit(plan.problem, trial.cell, trial.widths, trial.settings, trial.seed, on_epoch=told)
+    (result,) = fit_all([trial], plan.problem, plan.options.device, told)
     error = result.epochs[result.best_epoch - 1].validation if result.best_epoch else inf
     return Trained(error, time.perf_counter() - began)
 

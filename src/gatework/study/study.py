@@ -24,7 +24,7 @@ from gatework.study.options import Options, command
 from gatework.study.plan import Plan, make_plan
 from gatework.study.record import make_record
 from gatework.study.run_folder import RunFolder
-from gatework.study.trial import Outcome, Trial, run
+from gatework.study.trial import Outcome, Trial, fit_all, outcome, together
 from gatework.tasks.model import Model
 from gatework.tasks.training import Epoch
 
@@ -98,10 +98,13 @@ def run_plan(plan: Plan, folder: Path, words: str, listener: Listener | None = N
     with RunFolder(folder, plan.subject) as store, threads(plan.options.threads), interruptible() as check:
         outcomes = store.finished(list(plan.trials))
         listener.prepared(plan, len(outcomes))
-        for trial in plan.trials:
-            if trial.key not in outcomes:
+        device, missing = plan.options.device, [trial for trial in plan.trials if trial.key not in outcomes]
+        for group in together(missing, device):
+            for trial in group:
                 listener.started(trial)
-                outcomes[trial.key] = run(trial, plan.problem, _epochs(listener, trial, check))
+            fits = fit_all(group, plan.problem, device, _epochs(listener, check))
+            for trial, fit in zip(group, fits, strict=True):
+                outcomes[trial.key] = outcome(fit, plan.problem)
                 store.keep(trial, outcomes[trial.key])
                 listener.finished(trial, outcomes[trial.key])
                 check()
@@ -164,8 +167,8 @@ def _all_settings(plan: Plan) -> dict[str, Any]:
     return {**plan.options.to_json(), **chosen, "target": plan.problem.series.target}
 
 
-def _epochs(listener: Listener, trial: Trial, check: Callable[[], None]) -> Callable[[int, Epoch], None]:
-    def told(number: int, epoch: Epoch) -> None:
+def _epochs(listener: Listener, check: Callable[[], None]) -> Callable[[Trial, int, Epoch], None]:
+    def told(trial: Trial, number: int, epoch: Epoch) -> None:
         listener.epoch(trial, number, epoch)
         check()
 

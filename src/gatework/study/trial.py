@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import inf
 from statistics import median
 from time import perf_counter
@@ -19,8 +19,12 @@ from torch import Tensor
 from gatework.graph import Cell
 from gatework.tasks.forecaster import Forecaster
 from gatework.tasks.problem import Problem
-from gatework.tasks.training import Epoch, Settings, fit, predict
+from gatework.tasks.together import fit_together
+from gatework.tasks.training import Epoch, Fit, Settings, fit, predict
 from gatework.tasks.transform import Floats
+
+MEMBERS = 64
+"""The most trials that are trained at once: they are stored when all have ended."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +111,37 @@ class Outcome:
         )
 
 
-def run(trial: Trial, problem: Problem, on_epoch: Callable[[int, Epoch], None] | None = None) -> Outcome:
-    """Train, and forecast the validation and the test part. The test part is read here only, after training."""
-    result = fit(problem, trial.cell, trial.widths, trial.settings, trial.seed, on_epoch=on_epoch)
+OnEpoch = Callable[[Trial, int, Epoch], None]
+"""What is told of a trial's epoch: its number, from 1, and how it went."""
+
+
+def fit_all(trials: Sequence[Trial], problem: Problem, device: str, on_epoch: OnEpoch) -> list[Fit]:
+    """Train, on a GPU all at once: trials of one cell and one kind of training, which differ in their seeds."""
+    if device == "cpu":
+        return [
+            fit(problem, one.cell, one.widths, one.settings, one.seed, on_epoch=partial(on_epoch, one))
+            for one in trials
+        ]
+    first, seeds = trials[0], [one.seed for one in trials]
+
+    def told(k: int, number: int, epoch: Epoch) -> None:
+        on_epoch(trials[k], number, epoch)
+
+    return fit_together(problem, first.cell, first.widths, first.settings, seeds, device=device, on_epoch=told)
+
+
+def together(trials: Iterable[Trial], device: str) -> list[list[Trial]]:
+    """The trials in the groups that are trained at once: each alone, on a GPU those of a cell."""
+    if device == "cpu":
+        return [[one] for one in trials]
+    groups: dict[str, list[Trial]] = {}
+    for one in trials:
+        groups.setdefault(one.name, []).append(one)
+    return [group[k : k + MEMBERS] for group in groups.values() for k in range(0, len(group), MEMBERS)]
+
+
+def outcome(result: Fit, problem: Problem) -> Outcome:
+    """The forecasts of the validation and the test part. The test part is read here only, after training."""
     held_out = problem.origins("validation")
     validation = predict(result.network, problem, held_out)
     errors = np.abs(validation - problem.future(held_out))[problem.observed(held_out)]

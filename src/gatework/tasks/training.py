@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import isfinite
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite
 
 import numpy as np
 import torch
@@ -71,29 +71,58 @@ def fit(
     on_epoch: Callable[[int, Epoch], None] | None = None,
 ) -> Fit:
     """Train a forecaster. The same arguments on the same machine, with the same threads, give the same weights."""
-    torch.manual_seed(seed)
-    network = Forecaster(cell, problem.columns, widths, problem.horizon, dropout=settings.dropout)
-    optimizer = _optimizer(network, settings)
+    network = begin(problem, cell, widths, settings, seed)
+    optimizer = make_optimizer(network.parameters(), settings)
     loss = LOSS_FUNCTIONS[settings.loss]
     data, held_out = problem.tensors("train"), problem.tensors("validation")
     shuffle = torch.Generator().manual_seed(seed)
-    epochs: list[Epoch] = []
-    best, kept = 0, _weights(network)
-    for number in range(1, settings.epochs + 1):
+    progress = Progress(settings, _weights(network))
+    while progress.goes_on:
         began = time.perf_counter()
         train_loss = _train_epoch(network, optimizer, loss, data, settings, shuffle)
         seconds = time.perf_counter() - began
-        epochs.append(Epoch(train_loss, _evaluate(network, loss, held_out, settings.batch), seconds))
-        finite = isfinite(epochs[-1].validation)
-        if finite and (best == 0 or epochs[-1].validation < epochs[best - 1].validation):
-            best, kept = number, _weights(network)
+        epoch = Epoch(train_loss, _evaluate(network, loss, held_out, settings.batch), seconds)
+        progress.take(epoch, lambda: _weights(network))
         if on_epoch:
-            on_epoch(number, epochs[-1])
-        if not finite or (settings.patience and number - best >= settings.patience):
-            break
-    network.load_state_dict(kept)
-    network.eval()
-    return Fit(network, tuple(epochs), best)
+            on_epoch(len(progress.epochs), epoch)
+    return progress.end(network)
+
+
+def begin(problem: Problem, cell: Cell, widths: Sequence[int], settings: Settings, seed: int) -> Forecaster:
+    """The network before it is trained."""
+    torch.manual_seed(seed)
+    return Forecaster(cell, problem.columns, widths, problem.horizon, dropout=settings.dropout)
+
+
+@dataclass
+class Progress:
+    """What has become of a training so far: `kept` are the weights of the best epoch, at first those of none."""
+
+    settings: Settings
+    kept: dict[str, Tensor]
+    best: int = 0
+    epochs: list[Epoch] = field(default_factory=list)
+
+    def take(self, epoch: Epoch, weights: Callable[[], dict[str, Tensor]]) -> None:
+        """Another epoch is over; its weights are asked for if it is the best."""
+        self.epochs.append(epoch)
+        least = self.epochs[self.best - 1].validation if self.best else inf
+        if epoch.validation < least and isfinite(epoch.validation):
+            self.best, self.kept = len(self.epochs), weights()
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is another epoch to train: the loss is finite, and was the least not too long ago."""
+        patience, number = self.settings.patience, len(self.epochs)
+        if number >= self.settings.epochs or (number and not isfinite(self.epochs[-1].validation)):
+            return False
+        return not patience or number - self.best < patience
+
+    def end(self, network: Forecaster) -> Fit:
+        """The network with the best weights."""
+        network.load_state_dict(self.kept)
+        network.eval()
+        return Fit(network, tuple(self.epochs), self.best)
 
 
 def predict(network: Forecaster, problem: Problem, origins: Ints, batch: int = 512) -> Floats:
@@ -143,8 +172,9 @@ def _weights(network: Forecaster) -> dict[str, Tensor]:
     return {key: value.detach().clone() for key, value in network.state_dict().items()}
 
 
-def _optimizer(network: Forecaster, settings: Settings) -> torch.optim.Optimizer:
-    parameters, rate = network.parameters(), settings.learning_rate
+def make_optimizer(parameters: Iterable[Tensor], settings: Settings) -> torch.optim.Optimizer:
+    """What changes the weights: each entry by its own gradient alone."""
+    rate = settings.learning_rate
     match settings.optimizer:
         case "adam":
             return torch.optim.Adam(parameters, lr=rate)
