@@ -12,6 +12,7 @@ from ensembles import alone, assert_each_as_alone, members, together, total
 from gatework.cells import catalogue
 from gatework.errors import BackendError, UsageError
 from gatework.kernels import Reference, passes
+from gatework.kernels.cpu import engine
 from gatework.kernels.recurrence import recurrence
 
 T, B, N, H, M = 4, 3, 5, 6, 3
@@ -103,6 +104,24 @@ def test_the_drop_ins(layer, launched):
     assert launched == [M, 1, 1, 1]
 
 
+def test_threads_share_the_sequences_of_each_member(monkeypatch, launched):
+    monkeypatch.setattr(engine, "WORTH", 1)
+    x = numbers(M, T, 40, N)
+    asked = []
+    team = engine.team()
+    together = type(team)(
+        team.name, lambda code, frame, threads: asked.append(threads) or team.parallel(code, frame, threads)
+    )
+    monkeypatch.setattr(engine, "team", lambda: together)
+    torch.set_num_threads(2)
+    try:
+        assert_each_as_alone(members("lstm", N, H), x, close=CLOSE)
+    finally:
+        torch.set_num_threads(1)
+    # Forwards and backwards, each member in the call for all and in one of its own.
+    assert asked == [2] * 4 * M
+
+
 def test_axes_that_weights_do_not_have_are_more_sequences(launched):
     layer, x = members("gru", N, H)[0], numbers(2, T, B, N)
     output, last = vmap(layer)(x)
@@ -135,6 +154,24 @@ def test_axes_inside_axes(order, launched):
     for k, m, s in ((0, 0, 0), (1, 2, 3), (0, 1, 2)):
         expected = run({name: one[k, m] for name, one in weights.items()}, x[s])
         torch.testing.assert_close(found[k, m, s], expected, **CLOSE)
+
+
+def test_under_autocast_members_are_computed_in_float32(launched):
+    layers, x = members("gru", N, H), numbers(M, T, B, N)
+    expected, _, _ = together(layers, x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output, _, _ = together(layers, x)
+    assert output.dtype == torch.float32
+    torch.testing.assert_close(output, expected, rtol=0, atol=0)
+    assert launched == [M, M]
+
+
+def test_members_in_chunks(launched):
+    layers, x = members("gru", N, H), numbers(T, B, N)
+    weights, _ = stack_module_state(layers)
+    run = vmap(lambda one: functional_call(layers[0], one, (x,))[0], chunk_size=2)
+    torch.testing.assert_close(run(weights), together(layers, x)[0], **CLOSE)
+    assert launched == [2, 1, M]
 
 
 def test_axes_may_be_anywhere(launched):
