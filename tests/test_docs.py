@@ -11,6 +11,7 @@ import torch
 import gatework
 from gatework.cells import catalogue, find
 from gatework.cli.main import COMMANDS, cli
+from gatework.kernels import passes
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -96,3 +97,23 @@ def test_the_page_on_attention_is_a_program_that_learns():
     assert known["right"] > 0.85
     picture = known["picture"].flip(1)
     assert (picture.argmax(1) == torch.arange(6)).all()
+
+
+def test_the_page_on_many_networks_is_a_program_that_learns(monkeypatch):
+    """Its code runs in one piece, all members in one call of a kernel, and all of them learn."""
+    called = []
+    forward = passes.forward
+    monkeypatch.setattr(
+        passes, "forward", lambda *given, **more: called.append(more["members"]) or forward(*given, **more)
+    )
+    known = {}
+    for _, code in blocks(ROOT / "docs" / "how" / "train_many_at_once.md", "python"):
+        exec(code, known)  # noqa: S102 (the documents are ours)
+    assert set(called) == {16}
+    # The mean square of a sine is a half; what was drawn at random, 0.01, nobody can say.
+    assert known["losses"].max() < 0.1
+    norms = torch.stack([one.grad.flatten(1).norm(dim=1) for one in known["weights"].values()]).norm(dim=0)
+    assert norms.max() <= 1
+    x = known["wave"](4)
+    alone = (known["network"](x[:-1]) - x[1:]).square().mean()
+    torch.testing.assert_close(alone, known["each"](known["weights"], known["buffers"], x)[known["best"]])

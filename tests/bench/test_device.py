@@ -2,12 +2,15 @@
 
 import importlib
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from gatework.bench import device as gpu
+from gatework.bench import members
 from gatework.bench.device_page import device_page
+from gatework.bench.members import Ensemble, together
 from gatework.bench.shapes import Shape
 from gatework.bench.timing import Effort
 from gatework.cli.main import status
@@ -51,6 +54,37 @@ def test_every_side_in_both_passes():
     assert all(row.difference < 1e-5 for row in rows)
     assert all((row.ratio is None) == (row.cell == "mgu") for row in rows)
     assert all(row.ratio == 1 for row in rows if row.side == "torch")
+
+
+def test_members_are_trained_together_and_in_turn():
+    ensemble = Ensemble(3, SHAPE)
+    cells, where = ("gru", "mgu", "lstm"), torch.device("cpu")
+    rows = list(gpu.measure_device(cells, (), ("float32",), where, FEW, ensemble=ensemble))
+    assert [(row.cell, row.mode, row.kernel) for row in rows] == [
+        (cell, mode, kernel)
+        for cell in ("gru", "lstm")  # mgu is none of torch's
+        for mode in ("forward", "training")
+        for kernel in ("triton, together", "torch, in turn", "reference loop, together")
+    ]
+    assert {row.shape for row in rows} == {"3 × 2,3,4,4"}
+    assert all(row.difference < 1e-5 for row in rows)
+    (alone, *_) = measured(("gru",))
+    assert rows[0].floor_ms == pytest.approx(3 * alone.floor_ms)
+    assert "| 3 × 2,3,4,4 | triton, together |" in device_page(rows, {"device": "a GPU"}, "gatework bench")
+
+
+def test_the_command_measures_the_seeds_of_a_study(monkeypatch, capsys):
+    monkeypatch.setattr(gpu, "check_device", lambda _: torch.device("cpu"))
+    monkeypatch.setattr(members, "SEEDS", Ensemble(2, SHAPE))
+    arguments = ["bench", "--device", "cuda", "--cells", "gru", "--shapes", "1,2,3,4", "--dtype", "float32", "--quick"]
+    assert status(arguments) == 0
+    assert "gru float32 2 × 2,3,4,4 training: triton, together" in capsys.readouterr().out
+
+
+def test_wrong_results_of_members_are_not_timed(monkeypatch):
+    monkeypatch.setattr(gpu, "in_turn", lambda case, kernel, make: together(replace(case, x=-case.x), kernel, "cpu"))
+    with pytest.raises(BackendError, match=r"^Nothing was timed, because the results of torch for gru at 2,3,4,4"):
+        list(gpu.measure_device(("gru",), (), ("float32",), torch.device("cpu"), FEW, ensemble=Ensemble(3, SHAPE)))
 
 
 def test_bfloat16_is_compared_with_the_exact_numbers():
@@ -126,6 +160,7 @@ def test_what_was_measured_before_a_failure_is_told(monkeypatch, capsys, tmp_pat
         return original(cell, *given, **more)
 
     monkeypatch.setattr(gpu, "make_case", failing)
+    monkeypatch.setattr(members, "SEEDS", None)
     out = tmp_path / "gpu.md"
     arguments = ["bench", "--device", "cuda", "--cells", "mgu,lstm", "--shapes", "2,3,4,4", "--dtype", "float32"]
     assert status([*arguments, "--quick", "--json", "--out", str(out)]) == 2

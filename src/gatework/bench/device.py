@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from gatework.bench.agreement import difference_of
 from gatework.bench.case import THEIRS, Case, has_torch_layer, make_case, our_layer
 from gatework.bench.limits import flops, moved
+from gatework.bench.members import Ensemble, exact_together, in_turn, make_cases, together
 from gatework.bench.shapes import Shape
 from gatework.bench.side import MODES, Results, Runner
 from gatework.bench.timing import Effort, interleave, ratio, spread
@@ -96,8 +97,9 @@ def measure_device(
     device: torch.device,
     effort: Effort,
     seconds: float = float("inf"),
+    ensemble: Ensemble | None = None,
 ) -> Iterator[DeviceRow]:
-    """Row after row, until all is measured or the time is over.
+    """Row after row, until all is measured or the time is over; of cells that torch has first those of an `ensemble`.
 
     Raises `UsageError` for what cannot be measured, before anything is, and `BackendError` where a side has wrong
     results.
@@ -107,7 +109,7 @@ def measure_device(
             raise UsageError(f"There is no dtype {kind!r} to measure in: choose from {', '.join(KINDS)}.")
     for name in cells:
         find(name)
-    return _measured(cells, shapes, kinds, device, effort, seconds)
+    return _measured(cells, shapes, kinds, device, effort, seconds, ensemble)
 
 
 def _measured(
@@ -117,35 +119,71 @@ def _measured(
     device: torch.device,
     effort: Effort,
     seconds: float,
+    ensemble: Ensemble | None,
 ) -> Iterator[DeviceRow]:
     end = perf_counter() + seconds
+    places: list[Ensemble | Shape] = [*([ensemble] if ensemble else []), *shapes]
     for kind in kinds:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = KINDS[kind].tf32
         rates = measure_rates(device, KINDS[kind].dtype)
-        for shape, name in product(shapes, cells):
+        for where, name in product(places, cells):
             if perf_counter() > end:
                 return
-            yield from _at(find(name), shape, kind, device, effort, rates)
+            cell = find(name)
+            if isinstance(where, Shape):
+                measured = _case(cell, where, kind, device)
+            elif has_torch_layer(cell):
+                measured = _cases(cell, where, kind, device)
+            else:
+                continue
+            yield from _timed(measured, kind, device, effort, rates)
 
 
-def _at(
-    cell: Cell, shape: Shape, kind: str, device: torch.device, effort: Effort, rates: DeviceRates
-) -> Iterator[DeviceRow]:
+@dataclass(frozen=True)
+class _Measured:
+    """What is measured: the sides with what they are given, its name, and what their results have to be near.
+
+    It is so many times the work of a `case` alone.
+    """
+
+    case: Case
+    name: str
+    times: int
+    sides: Mapping[str, Callable[[Case], Runner]]
+    precise: Results
+    rough: Results
+
+
+def _case(cell: Cell, shape: Shape, kind: str, device: torch.device) -> _Measured:
     case = _on(make_case(cell, shape, dtype=KINDS[kind].dtype), device)
-    sides = {name: build(case) for name, build in _sides(case, device).items()}
-    precise, rough = exact(case), reference(case).results()
-    differences = {name: _checked(case, name, one.results(), rough, precise) for name, one in sides.items()}
+    return _Measured(case, str(shape), 1, _sides(case, device), exact(case), reference(case).results())
+
+
+def _cases(cell: Cell, ensemble: Ensemble, kind: str, device: torch.device) -> _Measured:
+    case = _on(make_cases(cell, ensemble, dtype=KINDS[kind].dtype), device)
+    rough = together(case, "reference", "reference").results()
+    return _Measured(case, str(ensemble), ensemble.count, _sides_of_many(device), exact_together(case), rough)
+
+
+def _timed(
+    measured: _Measured, kind: str, device: torch.device, effort: Effort, rates: DeviceRates
+) -> Iterator[DeviceRow]:
+    case = measured.case
+    sides = {name: build(case) for name, build in measured.sides.items()}
+    differences = {
+        name: _checked(case, name, one.results(), measured.rough, measured.precise) for name, one in sides.items()
+    }
     turn = partial(_device_turn, device) if device.type == "cuda" else None
     for mode in MODES:
         calls = {name: one.calls[mode] for name, one in sides.items() if mode in one.calls}
         found = interleave(calls, effort, turn)
-        work = flops(cell.graph, shape, mode)
-        traffic = moved(cell.graph, shape, mode, itemsize=case.dtype.itemsize)
+        work = measured.times * flops(case.cell.graph, case.shape, mode)
+        traffic = measured.times * moved(case.cell.graph, case.shape, mode, itemsize=case.dtype.itemsize)
         for name, times in found.items():
             low, middle, high = (1e3 * one for one in spread(times))
             yield DeviceRow(
-                cell.name,
-                str(shape),
+                case.cell.name,
+                measured.name,
                 kind,
                 mode,
                 name,
@@ -164,6 +202,30 @@ def _on(case: Case, device: torch.device) -> Case:
     return replace(case, weights=weights, x=case.x.to(device), cotangent=case.cotangent.to(device))
 
 
+def _sides_of_many(device: torch.device) -> Mapping[str, Callable[[Case], Runner]]:
+    """All members in one call of ours; by torch's layer one after the other; and in one loop over time."""
+
+    def theirs(case: Case) -> Runner:
+        return in_turn(case, f"{_who(device)}, in turn", partial(_torch_layer, case, device))
+
+    return {
+        "ours": lambda case: together(case, "triton, together", "triton"),
+        "torch": theirs,
+        "eager": lambda case: together(case, "reference loop, together", "reference"),
+    }
+
+
+def _torch_layer(case: Case, device: torch.device) -> nn.Module:
+    """Torch's layer for a case."""
+    layer = THEIRS[case.cell.name](case.shape.N, case.shape.H, dtype=case.dtype)
+    return layer.to(device)
+
+
+def _who(device: torch.device) -> str:
+    """Who runs torch's layer on a device."""
+    return "cudnn" if device.type == "cuda" else "torch"
+
+
 def _sides(case: Case, device: torch.device) -> Mapping[str, Callable[[Case], Runner]]:
     """Ours; torch's layer, which on a GPU is cuDNN's; and the loop, where it does not take too long."""
 
@@ -174,11 +236,7 @@ def _sides(case: Case, device: torch.device) -> Mapping[str, Callable[[Case], Ru
         return from_layers(case, "triton", make)
 
     def theirs(case: Case) -> Runner:
-        def make() -> nn.Module:
-            layer = THEIRS[case.cell.name](case.shape.N, case.shape.H, dtype=case.dtype)
-            return layer.to(device)
-
-        return from_layers(case, "cudnn" if device.type == "cuda" else "torch", make)
+        return from_layers(case, _who(device), partial(_torch_layer, case, device))
 
     found: dict[str, Callable[[Case], Runner]] = {"ours": ours}
     if has_torch_layer(case.cell):

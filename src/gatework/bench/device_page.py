@@ -22,7 +22,8 @@ def device_page(rows: Sequence[DeviceRow], about: Mapping[str, Any], command: st
         "",
         f"`{command}`: {machine}. Medians of the device's own clock, sides in turn, results checked against the exact",
         "ones first. `cuDNN ×` is how many times as long cuDNN takes, `floor` what a training step takes at least: its",
-        "products at the measured rate, or its bytes, but not that steps wait for each other.",
+        "products at the measured rate, or its bytes, but not that steps wait for each other. `64 × B,T,N,H` are 64",
+        "members, each with weights and sequences of its own: ours together, cuDNN's one after the other.",
         "",
     ]
     of = attrgetter("cell", "kind")

@@ -17,7 +17,7 @@ from gatework.graph import Cell
 Call = Callable[[Tensor], Tensor]
 
 
-def _runner(case: Case, kernel: str, evaluate: Call, train: Call, weights: Mapping[str, nn.Parameter]) -> Runner:
+def runner(case: Case, kernel: str, evaluate: Call, train: Call, weights: Mapping[str, nn.Parameter]) -> Runner:
     """A runner from the two ways to call a layer, and the weights that `train` reads."""
     x = case.x.clone().requires_grad_(case.input_grad)
 
@@ -46,7 +46,7 @@ def from_layers(case: Case, kernel: str, make: Callable[[], nn.Module]) -> Runne
     evaluate, train = make().eval(), make()
     for layer in (evaluate, train):
         layer.load_state_dict(case.weights)
-    return _runner(case, kernel, lambda x: evaluate(x)[0], lambda x: train(x)[0], dict(train.named_parameters()))
+    return runner(case, kernel, lambda x: evaluate(x)[0], lambda x: train(x)[0], dict(train.named_parameters()))
 
 
 def _from_loop(case: Case, kernel: str, loop: Loop) -> Runner:
@@ -57,7 +57,7 @@ def _from_loop(case: Case, kernel: str, loop: Loop) -> Runner:
     def call(x: Tensor) -> Tensor:
         return loop(x, W, U, b_ih, b_hh)
 
-    return _runner(case, kernel, call, call, weights)
+    return runner(case, kernel, call, call, weights)
 
 
 def reference(case: Case) -> Runner:

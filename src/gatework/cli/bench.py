@@ -47,7 +47,8 @@ def bench(as_json: bool, out: Path | None, device: str, minutes: float | None, *
     keras (on JAX) and jax (lax.scan); or default (all that are installed, but compile), all, or none. Without --cells
     the whole catalogue is measured at one shape. A shape is B sequences of T steps, N inputs and H units.
 
-    With --device cuda the kernels in Triton are measured, beside cuDNN and a loop over time.
+    With --device cuda the kernels in Triton are measured, beside cuDNN and a loop over time; also small networks, 64
+    trained together and one after the other.
     """
     if out is not None:
         _check_place(out)
@@ -123,6 +124,7 @@ def _on_device(
     """Measure on a GPU; each row is told as soon as it is there. Raises `UsageError`."""
     from gatework.bench import device as gpu
     from gatework.bench.device_page import device_page
+    from gatework.bench.members import SEEDS
     from gatework.bench.timing import QUICK as FEW
     from gatework.bench.timing import Effort
 
@@ -142,7 +144,7 @@ def _on_device(
     seconds = float("inf") if minutes is None else 60 * minutes
     rows: list[gpu.DeviceRow] = []
     try:
-        for row in gpu.measure_device(named, chosen, kinds, where, effort, seconds):
+        for row in gpu.measure_device(named, chosen, kinds, where, effort, seconds, SEEDS):
             rows.append(row)
             beside = "" if row.ratio is None else f", {row.ratio:.2f} × faster than cuDNN"
             told = f"{row.cell} {row.kind} {row.shape} {row.mode}: {row.kernel} {row.ms:.3f} ms{beside}"

@@ -11,11 +11,21 @@ from gatework.kernels.recurrence import Recurrence
 
 
 def check(
-    cell: Recurrence, x: Tensor, others: Sequence[Tensor], states: Sequence[Tensor], weights: Sequence[Tensor]
+    cell: Recurrence,
+    x: Tensor,
+    others: Sequence[Tensor],
+    states: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    members: int = 1,
 ) -> None:
-    """Raise `UsageError` where a tensor has not the shape, the type or the device that the others ask for."""
+    """Raise `UsageError` where a tensor has not the shape, the type or the device that the others ask for.
+
+    Weights of several members have an axis of these before their own.
+    """
     if x.dim() != 3 or not x.shape[0]:
         raise UsageError(f"The input has shape {tuple(x.shape)}: it must be (T, B, N), with T at least 1.")
+    if members < 1 or x.shape[1] % members:
+        raise UsageError(f"{x.shape[1]} sequences are not those of {members} members, each with as many.")
     names, keys = cell.graph.states, cell.keys
     if len(states) != len(names) or len(weights) != len(keys):
         raise UsageError(
@@ -31,8 +41,9 @@ def check(
         _same(f"The input {name}", other, x, (B, H) if other.dim() == 2 else (x.shape[0], B, H))
     for name, state in zip(names, states, strict=True):
         _same(f"State {name}", state, x, (B, H))
+    axis = (members,) if members > 1 else ()
     for parameter, weight in zip(cell.graph.parameters, weights, strict=True):
-        _same(f"The weight {parameter.key}", weight, x, parameter.sizes(N, H))
+        _same(f"The weight {parameter.key}", weight, x, (*axis, *parameter.sizes(N, H)))
 
 
 def check_kept(

@@ -13,6 +13,7 @@ from torch import Tensor
 from gatework.cells import catalogue
 from gatework.graph import Graph
 from gatework.kernels import operator
+from gatework.kernels.members import transformed
 from gatework.kernels.recurrence import recurrence
 from gatework.kernels.torch_layout import LAYOUTS, TorchLayout
 
@@ -51,7 +52,7 @@ class Cudnn:
             return "a compiler traces it"
         if torch.are_deterministic_algorithms_enabled():
             return "torch is asked for deterministic results, which it does not promise"
-        return "it is transformed by torch.func" if operator.is_transformed() else ""
+        return "it is transformed by torch.func" if transformed() or operator.is_transformed() else ""
 
     def trajectory(
         self,

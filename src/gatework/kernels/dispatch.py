@@ -17,10 +17,10 @@ from torch import Tensor
 
 from gatework.errors import BackendError
 from gatework.graph import Graph
-from gatework.kernels import operator
 from gatework.kernels.cpu.backend import Cpu
 from gatework.kernels.cpu.host import refusal
 from gatework.kernels.cudnn import Cudnn
+from gatework.kernels.members import transformed
 from gatework.kernels.reference import Reference
 from gatework.kernels.rivals import Job, fastest
 from gatework.kernels.triton.backend import Triton
@@ -149,7 +149,7 @@ def is_measured(x: Tensor) -> bool:
         x.is_cuda
         and x.numel() > 0
         and not torch.compiler.is_compiling()
-        and not operator.is_transformed()
+        and not transformed()
         and not torch.cuda.is_current_stream_capturing()
     )
 

@@ -1,7 +1,8 @@
 """The bridge to torch: `gatework::run` and `gatework::run_backward`, two operators that run kernels.
 
 The cell travels with the call as text, so that an exported program needs nothing but this package. The device of the
-tensors says whose kernels run. Derivatives of the gradient are taken through the reference.
+tensors says whose kernels run, where no engine is named. Derivatives of the gradient are taken through the reference.
+A call may have many members, whose weights are their own: `members.py` makes them of what `torch.func.vmap` maps over.
 
 The operators are there as soon as `gatework.kernels` is imported, so that an exported program finds them. What
 compiles, and with it llvmlite or Triton, is imported when one is first run.
@@ -19,60 +20,82 @@ from torch.nn import Parameter
 
 from gatework.errors import BackendError, UsageError
 from gatework.kernels import checks, passes
+from gatework.kernels.members import by_member, in_a_row, mapped, transformed
 from gatework.kernels.recurrence import Recurrence, recurrence
 from gatework.kernels.reference import Reference
 
 
-def _cpu() -> passes.Execute:
+def _cpu(x: Tensor) -> passes.Execute:
     from gatework.kernels.cpu.engine import execute
 
+    if x.device.type != "cpu":
+        raise BackendError(f"The back-end cpu cannot run here: the tensors are on {x.device.type}.")
     return execute
 
 
-def _triton() -> passes.Execute:
-    from gatework.kernels.triton.build import refusal
+def _triton(x: Tensor) -> passes.Execute:
+    from gatework.kernels.triton.build import interpreted, refusal
     from gatework.kernels.triton.engine import execute
 
     if reason := refusal():
         raise BackendError(f"The back-end triton cannot run here: {reason}; move the layer to the CPU.")
+    if x.device.type != "cuda" and not interpreted():
+        raise BackendError(f"The back-end triton cannot run here: the tensors are on {x.device.type}.")
     return execute
 
 
-ENGINES: dict[str, Callable[[], passes.Execute]] = {"cpu": _cpu, "triton": _triton}
-"""What runs loops, by the name of its back-end."""
+ENGINES: dict[str, Callable[[Tensor], passes.Execute]] = {"cpu": _cpu, "triton": _triton}
+"""What runs loops on the device of a tensor, by the name of its back-end."""
+
+OF_DEVICE = {"cpu": "cpu", "cuda": "triton"}
+"""The engine of a device, for a call that names none."""
 
 _LIBRARY = torch.library.Library("gatework", "DEF")
 _LIBRARY.define(
-    "run(str cell, Tensor x, Tensor[] others, Tensor[] states, Tensor[] weights, bool training) -> Tensor[]"
+    "run(str cell, Tensor x, Tensor[] others, Tensor[] states, Tensor[] weights, bool training, "
+    'int members=1, str engine="") -> Tensor[]'
 )
 _LIBRARY.define(
     "run_backward(str cell, Tensor x, Tensor[] others, Tensor[] states, Tensor[] weights, Tensor[] kept, "
-    "Tensor?[] d_results, bool[] wanted) -> Tensor[]"
+    'Tensor?[] d_results, bool[] wanted, int members=1, str engine="") -> Tensor[]'
 )
 
 
+def _engine(name: str, x: Tensor) -> passes.Execute:
+    """What runs the loops of a call on this tensor. Raises `UsageError` for a name that no engine has."""
+    name = name or OF_DEVICE[x.device.type]
+    if name not in ENGINES:
+        raise UsageError(f"There is no engine {name!r}: it is one of {', '.join(ENGINES)}, or empty for the device's.")
+    return ENGINES[name](x)
+
+
 def _run(
-    engine: str,
     cell: str,
     x: Tensor,
     others: list[Tensor],
     states: list[Tensor],
     weights: list[Tensor],
     training: bool,
+    members: int = 1,
+    engine: str = "",
 ) -> list[Tensor]:
     """Run a cell, given as the record of its graph, along (T, B, N).
 
     `others` are the inputs after the first, (T, B, H), or (B, H) where one is the same at every step. `weights` are in
     the order of the graph. Returns the first state at every step, (T, B, H), and those that are shown, then all last
     states, (B, H) each, and where `training` what else the backward pass reads.
+
+    Of several `members` each has weights of its own, along the first axis of all of them, and as many sequences: B
+    counts those of all members, one member's after the other's. `engine` is what runs the loops, empty for the
+    device's.
     """
     found = recurrence(cell)
-    checks.check(found, x, others, states, weights)
-    execute = ENGINES[engine]()
+    checks.check(found, x, others, states, weights, members)
+    execute = _engine(engine, x)
     with torch.no_grad():
         (first,) = _dense([x])
         given = (_dense(weights), first, _dense(others), _dense(states))
-        return passes.forward(found, *given, training=training, execute=execute)
+        return passes.forward(found, *given, training=training, execute=execute, members=members)
 
 
 def _dense(tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -81,7 +104,14 @@ def _dense(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _run_fake(
-    cell: str, x: Tensor, others: list[Tensor], states: list[Tensor], weights: list[Tensor], training: bool
+    cell: str,
+    x: Tensor,
+    others: list[Tensor],
+    states: list[Tensor],
+    weights: list[Tensor],
+    training: bool,
+    members: int = 1,
+    engine: str = "",
 ) -> list[Tensor]:
     T, B, _ = x.shape
     H = states[0].shape[1]
@@ -93,7 +123,6 @@ def _run_fake(
 
 
 def _run_backward(
-    engine: str,
     cell: str,
     x: Tensor,
     others: list[Tensor],
@@ -102,9 +131,11 @@ def _run_backward(
     kept: list[Tensor],
     d_results: list[Tensor | None],
     wanted: list[bool],
+    members: int = 1,
+    engine: str = "",
 ) -> list[Tensor]:
     found = recurrence(cell)
-    checks.check(found, x, others, states, weights)
+    checks.check(found, x, others, states, weights, members)
     checks.check_kept(found, x, states, kept, d_results)
     inputs = 1 + len(others)
     if len(wanted) != inputs + 1 + len(weights):
@@ -120,7 +151,8 @@ def _run_backward(
         [_by_step(one) for one in d_results[: len(d_results) - len(states)]],
         [None if one is None else _dense([one])[0] for one in d_results[len(d_results) - len(states) :]],
         asked,
-        ENGINES[engine](),
+        _engine(engine, x),
+        members,
     )
     return [one for one in (*d_inputs, *(d_states or []), *d_weights) if one is not None]
 
@@ -142,6 +174,8 @@ def _run_backward_fake(
     kept: list[Tensor],
     d_results: list[Tensor | None],
     wanted: list[bool],
+    members: int = 1,
+    engine: str = "",
 ) -> list[Tensor]:
     by_tensor = [*wanted[: 1 + len(others)], *[wanted[1 + len(others)]] * len(states), *wanted[2 + len(others) :]]
     every = (x, *others, *states, *weights)
@@ -160,29 +194,40 @@ def run(
 ) -> list[Tensor]:
     """Run a cell: its `results` at every step, and the last states.
 
-    Where torch traces, this is the operator, which traces and exports can hold. Else the same functions are called
-    without the operator's bookkeeping, which for short sequences takes more time than the kernel.
+    Where torch traces or maps over an axis, this is the operator, which traces and exports can hold. Else the same
+    functions are called without the operator's bookkeeping, which for short sequences takes more time than the kernel.
     """
     if (
         torch.compiler.is_compiling()
         or torch._C._len_torch_dispatch_stack()
+        or transformed()
         or not _plain((x, *others, *states, *weights))
     ):
-        every: list[Tensor] = torch.ops.gatework.run(record, x, list(others), list(states), list(weights), training)
+        given = (record, x, list(others), list(states), list(weights), training)
+        # What an exported program holds of an engine by name, it would ask for on every device.
+        named = () if engine == OF_DEVICE.get(x.device.type) else (1, engine)
+        every: list[Tensor] = torch.ops.gatework.run(*given, *named)
         return every[: results + len(states)]
     if not training:
-        return _run(engine, record, x, list(others), list(states), list(weights), training)
+        return _run(record, x, list(others), list(states), list(weights), training, engine=engine)
     found: tuple[Tensor, ...] = _Compiled.apply(  # type: ignore[no-untyped-call]
         engine, record, len(others), len(states), results, x, *others, *states, *weights
     )
     return list(found[: results + len(states)])
 
 
-def is_transformed() -> Any:
-    """Whether torch.func, or forward-mode differentiation, is at work: these need operations that torch knows."""
+def is_transformed() -> bool:
+    """Whether torch.func differentiates here, or torch does forwards: these need operations that torch knows.
+
+    Where `torch.func.vmap` alone is at work, the operator maps by itself.
+    """
     if torch.compiler.is_compiling():
         return False
-    return torch._C._functorch.peek_interpreter_stack() is not None or torch.autograd.forward_ad._current_level >= 0
+    kinds = torch._C._functorch
+    transforms = kinds.get_interpreter_stack() or []
+    return torch.autograd.forward_ad._current_level >= 0 or any(
+        one.key() != kinds.TransformType.Vmap for one in transforms
+    )
 
 
 def _plain(tensors: Iterable[Tensor]) -> bool:
@@ -202,9 +247,8 @@ class _Compiled(torch.autograd.Function):
         ctx: Any, engine: str, record: str, more: int, count: int, results: int, x: Tensor, *rest: Tensor
     ) -> tuple[Tensor, ...]:
         others, states, weights = list(rest[:more]), list(rest[more : more + count]), list(rest[more + count :])
-        ctx.engine = engine
-        found = _run(engine, record, x, others, states, weights, True)
-        _keep(ctx, (record, x, others, states, weights, True), found, results)
+        found = _run(record, x, others, states, weights, True, engine=engine)
+        _keep(ctx, (record, x, others, states, weights, True, 1, engine), found, results)
         return tuple(found)
 
     @staticmethod
@@ -212,7 +256,7 @@ class _Compiled(torch.autograd.Function):
         wanted = ctx.needs_input_grad[5:]
         end = ctx.inputs + ctx.states
         wishes = (wanted[: ctx.inputs], wanted[ctx.inputs : end], wanted[end:])
-        d_inputs, d_states, d_weights = _gradients(ctx, list(d_results), *wishes, partial(_run_backward, ctx.engine))
+        d_inputs, d_states, d_weights = _gradients(ctx, list(d_results), *wishes, _run_backward)
         return (None, None, None, None, None, *d_inputs, *d_states, *d_weights)
 
 
@@ -221,7 +265,7 @@ def _remember(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor], results: int) -> None:
-    cell, x, others, states, weights, _ = inputs
+    cell, x, others, states, weights, _, ctx.members, ctx.engine = inputs
     ctx.cell, ctx.inputs, ctx.states, ctx.weights = cell, 1 + len(others), len(states), len(weights)
     ctx.results = results
     kept = output[results + len(states) :]
@@ -231,11 +275,12 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor], results: int)
 
 
 def _differentiate(ctx: Any, d_results: list[Tensor | None]) -> tuple[Any, ...]:
-    _, want_x, want_others, want_states, want_weights, _ = ctx.needs_input_grad
+    # Arguments that have their defaults are not among these.
+    _, want_x, want_others, want_states, want_weights, *rest = ctx.needs_input_grad
     backward = torch.ops.gatework.run_backward
     wishes = ([want_x, *want_others], want_states, want_weights)
     d_inputs, d_states, d_weights = _gradients(ctx, d_results, *wishes, backward)
-    return None, d_inputs[0], d_inputs[1:], d_states, d_weights, None
+    return None, d_inputs[0], d_inputs[1:], d_states, d_weights, *(None for _ in rest)
 
 
 def _gradients(
@@ -250,18 +295,24 @@ def _gradients(
     inputs, states, weights = ([next(saved) for _ in range(n)] for n in (ctx.inputs, ctx.states, ctx.weights))
     d_results = d_results[: ctx.results + ctx.states]
     if torch.is_grad_enabled() or any(_is_batched(one) for one in d_results):
-        return through_reference(recurrence(ctx.cell), inputs, states, weights, d_results)
+        return through_reference(recurrence(ctx.cell), inputs, states, weights, d_results, ctx.members)
     x, *others = inputs
     any_state = any(want_states)
     wanted = [*want_inputs, any_state, *want_weights]
-    found = iter(backward(ctx.cell, x, others, states, weights, list(saved), d_results, wanted))
+    given = (ctx.cell, x, others, states, weights, list(saved), d_results, wanted)
+    found = iter(backward(*given, ctx.members, ctx.engine))
     d_inputs = [next(found) if want else None for want in want_inputs]
     d_states = [next(found) if any_state else None for _ in states]
     return d_inputs, d_states, [next(found) if want else None for want in want_weights]
 
 
 def through_reference(
-    cell: Recurrence, inputs: list[Tensor], states: list[Tensor], weights: list[Tensor], d_results: list[Tensor | None]
+    cell: Recurrence,
+    inputs: list[Tensor],
+    states: list[Tensor],
+    weights: list[Tensor],
+    d_results: list[Tensor | None],
+    members: int = 1,
 ) -> Gradients:
     """The same gradients from the reference: with a graph of their own where second derivatives may be asked for."""
     further = torch.is_grad_enabled()
@@ -269,10 +320,8 @@ def through_reference(
         # Of one operand another may be a function, as states are of the weights that made them. Each stands for itself
         # here, so that no gradient goes on through another operand: that is for whoever made the operand.
         inputs, states, weights = ([one.view_as(one) for one in group] for group in (inputs, states, weights))
-        by_key = {one.key: weight for one, weight in zip(cell.graph.parameters, weights, strict=True)}
-        x, *others = inputs
-        results, last = Reference().trajectory(cell.graph, by_key, x, tuple(states), others)
-    pairs = [(y, d) for y, d in zip((*results, *last), d_results, strict=True) if d is not None and y.requires_grad]
+        every_result = _referred(cell, inputs, states, weights, members)
+    pairs = [(y, d) for y, d in zip(every_result, d_results, strict=True) if d is not None and y.requires_grad]
     every = [*inputs, *states, *weights]
     asked = [one for one in every if one.requires_grad]
     outputs, arriving = [y for y, _ in pairs], [d for _, d in pairs]
@@ -284,15 +333,32 @@ def through_reference(
     return gradients[: len(inputs)], gradients[len(inputs) : end], gradients[end:]
 
 
+def _referred(
+    cell: Recurrence, inputs: list[Tensor], states: list[Tensor], weights: list[Tensor], members: int
+) -> list[Tensor]:
+    """All results and all last states by the reference, of every member with its weights."""
+
+    def alone(inputs: list[Tensor], states: list[Tensor], weights: list[Tensor]) -> list[Tensor]:
+        (x, *others), by_key = inputs, dict(zip(cell.keys, weights, strict=True))
+        results, last = Reference().trajectory(cell.graph, by_key, x, tuple(states), others)
+        return [*results, *last]
+
+    if members == 1:
+        return alone(inputs, states, weights)
+    inputs, states = ([by_member(one, members) for one in group] for group in (inputs, states))
+    return [in_a_row(one) for one in torch.func.vmap(alone)(inputs, states, weights)]
+
+
 def _is_batched(d: Tensor | None) -> bool:
     """Whether this stands for many gradients at once."""
     kinds = torch._C._functorch
     return d is not None and bool(kinds.is_batchedtensor(d) or kinds.is_legacy_batchedtensor(d))
 
 
-for _key, _name in (("CPU", "cpu"), ("CUDA", "triton")):
-    _LIBRARY.impl("run", partial(_run, _name), _key)
-    _LIBRARY.impl("run_backward", partial(_run_backward, _name), _key)
+for _key in ("CPU", "CUDA"):
+    _LIBRARY.impl("run", _run, _key)
+    _LIBRARY.impl("run_backward", _run_backward, _key)
 torch.library.register_fake("gatework::run", _run_fake, lib=_LIBRARY)
 torch.library.register_fake("gatework::run_backward", _run_backward_fake, lib=_LIBRARY)
 torch.library.register_autograd("gatework::run", _differentiate, setup_context=_remember, lib=_LIBRARY)
+torch.library.register_vmap("gatework::run", partial(mapped, torch.ops.gatework.run), lib=_LIBRARY)

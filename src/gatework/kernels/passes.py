@@ -37,10 +37,13 @@ class Execute(Protocol):
         H: int,
         d_weights: Sequence[Tensor | None] = (),
         wanted: Wanted | None = None,
+        members: int = 1,
     ) -> None:
         """Run the loop `which`. `arrays` are those that outlive it and those that it reads; it makes the others.
 
-        After the backward loop `d_weights` hold the gradients of the weights, where they are not None.
+        After the backward loop `d_weights` hold the gradients of the weights, where they are not None. Of several
+        `members` each has an entry of the first axis of all weights, and as many rows of all arrays, one member's
+        after the other's.
         """
 
 
@@ -53,13 +56,14 @@ def forward(
     *,
     training: bool,
     execute: Execute,
+    members: int = 1,
 ) -> list[Tensor]:
     """Run a cell along (T, B, N): its results at every step, all last states, and what else a backward pass reads.
 
     The results are the first state and those that are shown.
 
     `others` are the inputs after the first, (T, B, H), or (B, H) where one is the same at every step. The weights are
-    in the order of the graph. All tensors are contiguous and of one type.
+    in the order of the graph. All tensors are contiguous and of one type. B counts the sequences of all members.
     """
     T, B, _ = x.shape
     H = states[0].shape[1]
@@ -73,7 +77,7 @@ def forward(
             arrays[state_array(graph, k)] = room(x, T if training else 2, B, H)
     for name in cell.plan.kept if training else ():
         arrays[name] = room(x, T, B, H)
-    execute(cell, FORWARD if training else INFERENCE, arrays, weights, x, H)
+    execute(cell, FORWARD if training else INFERENCE, arrays, weights, x, H, members=members)
     sequences = {name: arrays[state_array(graph, k)] for k, name in enumerate(graph.states)}
     last = [one[(T - 1) % len(one)].clone() for one in sequences.values()]
     results = [sequences.pop(name) for name in graph.results]
@@ -92,6 +96,7 @@ def backward(
     d_last: Sequence[Tensor | None],
     wanted: Wanted,
     execute: Execute,
+    members: int = 1,
 ) -> tuple[list[Tensor | None], list[Tensor] | None, list[Tensor | None]]:
     """The gradients of the inputs, of the first states and of the weights.
 
@@ -119,7 +124,7 @@ def backward(
     d_weights = [
         torch.empty_like(weight) if want else None for weight, want in zip(weights, wanted.weights, strict=True)
     ]
-    execute(cell, BACKWARD, arrays, weights, x, H, d_weights, wanted)
+    execute(cell, BACKWARD, arrays, weights, x, H, d_weights, wanted, members)
     begin = [arrays[f"begin:{name}"] for name in graph.states] if wanted.states else None
     d_inputs = [
         _gradient(one, arrays.get(name)) if want else None

@@ -13,6 +13,7 @@ from torch import Tensor
 from gatework.errors import UsageError
 from gatework.graph import Graph
 from gatework.graph.around import DROP, KEPT, VALID, ZONE, kept, recurrent_dropout, valid, zoneout
+from gatework.kernels.members import transformed
 from gatework.kernels.memory import room
 
 Rates = Mapping[str, float]
@@ -91,7 +92,7 @@ def _graph(
 
 def _spread(mask: Tensor, shape: tuple[int, ...]) -> Tensor:
     """A mask that is the same for all units."""
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or transformed():
         return mask.expand(shape)
     return room(mask, *shape).copy_(mask)
 
@@ -103,8 +104,9 @@ def coins(like: Tensor, shape: tuple[int, ...], keep: float) -> Tensor:
     whole training step.
     """
     count = prod(shape)
-    if torch.compiler.is_compiling():
-        bits = torch.empty(-(-count // 4), dtype=torch.int64, device=like.device).random_(-(1 << 63), None)
+    if torch.compiler.is_compiling() or transformed():
+        # What makes a tensor, not what fills one: of that torch.func.vmap asks whether its members share what is drawn.
+        bits = torch.randint(-(1 << 63), (1 << 63) - 1, (-(-count // 4),), device=like.device)
         return (_quarters(bits, count) <= _last(keep)).view(shape).to(like.dtype)
     bits = room(like.new_empty(0, dtype=torch.float64), -(-count // 4)).view(torch.int64).random_(-(1 << 63), None)
     # Truth values first and numbers then take ten times as long.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gatework.errors import UsageError
+from gatework.kernels.members import all_of
 
 
 def as_tensor(given: object, device: torch.device) -> Tensor | None:
@@ -28,6 +29,8 @@ def lasting(lengths: Tensor | Sequence[int], T: int, B: int, device: torch.devic
     ends = as_tensor(lengths, device)
     if ends is None or ends.shape != (B,) or ends.dtype == torch.bool or ends.is_floating_point() or ends.is_complex():
         raise UsageError(f"The lengths are {B} whole numbers, one for each sequence.")
-    if not torch.compiler.is_compiling() and B and not (int(ends.min()) >= 1 and int(ends.max()) <= T):
-        raise UsageError(f"The lengths are from 1 to {T}, the steps of {of}, not {ends.tolist()}.")
+    if not torch.compiler.is_compiling() and B:
+        known = all_of(ends)
+        if not (int(known.min()) >= 1 and int(known.max()) <= T):
+            raise UsageError(f"The lengths are from 1 to {T}, the steps of {of}, not {known.tolist()}.")
     return torch.arange(T, device=device)[:, None] < ends

@@ -8,8 +8,10 @@ from types import ModuleType, SimpleNamespace
 import in_turns
 import pytest
 import torch
+from torch.func import functional_call, stack_module_state, vmap
 
 import gatework as gw
+from ensembles import assert_each_as_alone, members, together
 from gatework.cells import catalogue, find
 from gatework.errors import BackendError
 from gatework.kernels import BACKENDS, Reference, measured
@@ -227,6 +229,74 @@ def test_gradients_of_gradients_are_the_references():
         (first,) = torch.autograd.grad(output.pow(2).sum(), x, create_graph=True)
         found.append(torch.autograd.grad(first.pow(2).sum(), x)[0])
     torch.testing.assert_close(*found, **CLOSE)
+
+
+ENSEMBLES = ("gru", "lstm", "mgu", "slstm", "mingru", "grid_lstm")
+
+
+@pytest.fixture
+def grids(monkeypatch):
+    """The members of every call in Triton."""
+    found = []
+    original = engine.execute
+
+    def execute(*given, **more):
+        found.append(more.get("members", given[-1]))
+        return original(*given, **more)
+
+    monkeypatch.setattr(engine, "execute", execute)
+    return found
+
+
+@pytest.mark.parametrize("cell", ENSEMBLES)
+def test_members_of_one_launch_are_as_if_each_were_alone(cell, kind, grids):
+    layers = members(cell, 3, 7, backend="triton", device=DEVICE)
+    x = torch.randn(3, 4, 5, layers[0].input_size, device=DEVICE)
+    starts = [valid(find(cell).graph, torch.randn(3, 5, 7, device=DEVICE)) for _ in layers[0].cell.states]
+    assert_each_as_alone(layers, x, starts, close=CLOSE)
+    # Forwards and backwards: once for all members, then once for each.
+    assert grids == [3, 3, *[1] * 6]
+
+
+@pytest.mark.parametrize("cell", ENSEMBLES)
+def test_members_with_lengths_and_resets(cell, kind, grids):
+    layers = members(cell, 3, 7, count=2, backend="triton", device=DEVICE)
+    lengths = torch.tensor([[3, 1], [2, 3]], device=DEVICE)
+    resets = torch.rand(2, 3, 2, device=DEVICE) < 0.3
+    x = torch.randn(3, 2, layers[0].input_size, device=DEVICE)  # the same for both
+    assert_each_as_alone(layers, x, close=CLOSE, lengths=lengths, resets=resets)
+    assert grids == [2, 2, *[1] * 4]
+
+
+def test_members_of_members_and_sequences_of_members(kind, grids):
+    layers = members("gru", 3, 7, backend="triton", device=DEVICE)
+    weights = {name: torch.stack([one, -one]) for name, one in stack_module_state(layers)[0].items()}
+    x = torch.randn(4, 5, 2, 3, device=DEVICE)
+
+    def run(weights, x):
+        return functional_call(layers[0], weights, (x,))[0]
+
+    found = vmap(vmap(vmap(run, in_dims=(None, 0)), in_dims=(0, None)), in_dims=(0, None))(weights, x)
+    expected = run({name: one[1, 2] for name, one in weights.items()}, x[3])
+    torch.testing.assert_close(found[1, 2, 3], expected, **CLOSE)
+    vmap(layers[0])(x)
+    assert grids == [6, 1, 1]
+
+
+def test_more_members_than_a_grid_has_are_refused(monkeypatch):
+    monkeypatch.setattr(engine, "MOST", 2)
+    layers = members("gru", 3, 7, backend="triton", device=DEVICE)
+    with pytest.raises(
+        BackendError, match=r"^The back-end triton runs at most 2 members at once, not 3: map in chunks"
+    ):
+        together(layers, torch.randn(4, 5, 3, device=DEVICE))
+
+
+@pytest.mark.skipif(DEVICE == "cuda", reason="on a GPU it is the device's engine")
+def test_an_engine_by_name_is_the_one_that_a_compiler_calls(grids):
+    layer, x = layers("gru", 3, 5)[1], torch.randn(3, 2, 3)
+    torch.testing.assert_close(torch.compile(layer, backend="aot_eager", fullgraph=True)(x)[0], layer(x)[0])
+    assert grids == [1, 1]
 
 
 def test_no_sequence_at_all():

@@ -45,7 +45,7 @@ class Cpu:
             return f"it computes in float32 and float64, not in {str(x.dtype).removeprefix('torch.')}"
         if not torch.compiler.is_compiling() and torch._C._is_tracing():
             return "torch.jit traces it, which keeps no operator of ours: use torch.export"
-        return "it is transformed by torch.func" if operator.is_transformed() else ""
+        return "it is differentiated by torch.func" if operator.is_transformed() else ""
 
     def trajectory(
         self,

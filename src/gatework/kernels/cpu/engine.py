@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,19 +52,22 @@ class Locks(AtFork):
 LOCKS = Locks()
 
 
+ArrayArguments = tuple[str, str, str, int, int]
+"""Of an array its name, those of its two arguments, the distance of its rows, and its slots (0: those of the ring)."""
+
+
 @dataclass(frozen=True)
 class Compiled:
     """A kernel in memory.
 
-    `results` is the number of entries of its sums. `arrays` have for each array its name, those of its two arguments,
-    the distance of its rows, and how many slots it needs (0: those of the ring).
+    `results` is the number of entries of its sums, `arrays` what it is told of each array.
     """
 
     kernel: Kernel
     library: Library
     entry: Entry
     results: int
-    arrays: tuple[tuple[str, str, str, int, int], ...]
+    arrays: tuple[ArrayArguments, ...]
 
 
 def compiled(cell: Recurrence, which: str, N: int, H: int, bits: int, rows: int) -> Compiled:
@@ -84,7 +88,7 @@ def _compile(cell: Recurrence, which: str, N: int, H: int, bits: int, rows: int)
     return Compiled(kernel, library, functions, layout(cell.plan, kernel.sizes)[1], _arrays(kernel))
 
 
-def _arrays(kernel: Kernel) -> tuple[tuple[str, str, str, int, int], ...]:
+def _arrays(kernel: Kernel) -> tuple[ArrayArguments, ...]:
     slots = {Keeping.RING: 0, Keeping.PAIR: 2}
     return tuple(
         (
@@ -116,9 +120,10 @@ def execute(
     H: int,
     d_weights: Sequence[Tensor | None] = (),
     wanted: Wanted | None = None,
+    members: int = 1,
 ) -> None:
-    """One call of a kernel."""
-    T, B, N = x.shape
+    """Calls of a kernel, for one member after the other; threads share the sequences of each."""
+    T, B, N = x.shape[0], x.shape[1] // members, x.shape[2]
     size = x.element_size()
     keys = cell.keys
     gradients = {key: one for key, one in zip(keys, d_weights, strict=False) if one is not None}
@@ -148,21 +153,44 @@ def execute(
             "want begin": wanted.states,
             "want sums": _masks(cell, kernel, gradients),
         }
-    for name, pointer, step, stride, slots in made.arrays:
-        tensor = arrays.get(name)
-        if tensor is None:
-            tensor = arrays[name] = POOL.empty(x, slots or ring, B, stride)
-        values[pointer] = tensor.data_ptr()
-        values[step] = B * stride if tensor.dim() == 3 else 0
-    for key, weight in zip(keys, weights, strict=True):
-        if f"weight:{key}" in values:
-            values[f"weight:{key}"] = weight.data_ptr()
+    held = {f"weight:{key}": one for key, one in zip(keys, weights, strict=True)}
+    held |= {f"gradient:{key}": one for key, one in gradients.items()}
     for key, one in gradients.items():
-        if f"gradient:{key}" in values:
-            values[f"gradient:{key}"] = one.data_ptr()
-        else:
+        if f"gradient:{key}" not in values:
             one.zero_()
-    team().run(made.entry, (ctypes.c_int64 * len(values))(*values.values()), threads)
+    apart = _place(values, made.arrays, arrays, (x, ring, B))
+    for name in held.keys() & values.keys():
+        values[name], apart[name] = held[name].data_ptr(), held[name].nbytes // members
+    for frame in _frames(values, apart, members):
+        team().run(made.entry, frame, threads)
+
+
+def _place(
+    values: dict[str, int], wanted: Iterable[ArrayArguments], arrays: dict[str, Tensor], new: tuple[Tensor, int, int]
+) -> dict[str, int]:
+    """Enter the addresses of arrays and the entries from step to step; of `new` ones the like, the slots, the rows.
+
+    Returns for each address the bytes to that of the next member, but for new ones, which all members use in turn.
+    """
+    x, ring, B = new
+    apart = {}
+    for name, pointer, step, stride, slots in wanted:
+        if name in arrays:
+            apart[pointer] = B * stride * x.element_size()
+        else:
+            arrays[name] = POOL.empty(x, slots or ring, B, stride)
+        tensor = arrays[name]
+        values[pointer] = tensor.data_ptr()
+        values[step] = tensor.shape[1] * stride if tensor.dim() == 3 else 0
+    return apart
+
+
+def _frames(values: Mapping[str, int], apart: Mapping[str, int], members: int) -> Iterator[Any]:
+    """The kernel's argument for each member: the first one's, and the same with addresses so many bytes further."""
+    table = ctypes.c_int64 * len(values)
+    yield table(*values.values())
+    for member in range(1, members):
+        yield table(*(value + member * apart.get(name, 0) for name, value in values.items()))
 
 
 def _masks(cell: Recurrence, kernel: Kernel, gradients: Mapping[str, Tensor]) -> int:

@@ -44,7 +44,7 @@ class Triton:
         kinds = (*DTYPES, torch.float64) if device == "cpu" else DTYPES
         if x.dtype not in kinds:
             return f"it computes in float32, bfloat16 and float16, not in {str(x.dtype).removeprefix('torch.')}"
-        return "it is transformed by torch.func" if operator.is_transformed() else ""
+        return "it is differentiated by torch.func" if operator.is_transformed() else ""
 
     def trajectory(
         self,

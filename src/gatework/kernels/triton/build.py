@@ -31,6 +31,7 @@ def _without_interpreter() -> str:
     return "" if major >= 7 else f"the GPU has compute capability {major}.{minor}, and Triton needs 7.0"
 
 
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def interpreted() -> bool:
     """Whether Triton runs kernels step by step on the CPU: the environment says TRITON_INTERPRET=1."""
     import triton
