@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.func import functional_call, stack_module_state, vmap
 
+import ensembles
 import gatework as gw
-from ensembles import assert_each_as_alone, members, together
 from gatework.cells import catalogue, find
 from gatework.errors import BackendError
 from gatework.kernels import BACKENDS, Reference, measured
@@ -250,26 +250,27 @@ def grids(monkeypatch):
 
 @pytest.mark.parametrize("cell", ENSEMBLES)
 def test_members_of_one_launch_are_as_if_each_were_alone(cell, kind, grids):
-    layers = members(cell, 3, 7, backend="triton", device=DEVICE)
+    H = 18 if kind == "programs together" else 7  # of two programs
+    layers = ensembles.members(cell, 3, H, backend="triton", device=DEVICE)
     x = torch.randn(3, 4, 5, layers[0].input_size, device=DEVICE)
-    starts = [valid(find(cell).graph, torch.randn(3, 5, 7, device=DEVICE)) for _ in layers[0].cell.states]
-    assert_each_as_alone(layers, x, starts, close=CLOSE)
+    starts = [valid(find(cell).graph, torch.randn(3, 5, H, device=DEVICE)) for _ in layers[0].cell.states]
+    ensembles.assert_each_as_alone(layers, x, starts, close=CLOSE)
     # Forwards and backwards: once for all members, then once for each.
     assert grids == [3, 3, *[1] * 6]
 
 
 @pytest.mark.parametrize("cell", ENSEMBLES)
 def test_members_with_lengths_and_resets(cell, kind, grids):
-    layers = members(cell, 3, 7, count=2, backend="triton", device=DEVICE)
+    layers = ensembles.members(cell, 3, 7, count=2, backend="triton", device=DEVICE)
     lengths = torch.tensor([[3, 1], [2, 3]], device=DEVICE)
     resets = torch.rand(2, 3, 2, device=DEVICE) < 0.3
     x = torch.randn(3, 2, layers[0].input_size, device=DEVICE)  # the same for both
-    assert_each_as_alone(layers, x, close=CLOSE, lengths=lengths, resets=resets)
+    ensembles.assert_each_as_alone(layers, x, close=CLOSE, lengths=lengths, resets=resets)
     assert grids == [2, 2, *[1] * 4]
 
 
 def test_members_of_members_and_sequences_of_members(kind, grids):
-    layers = members("gru", 3, 7, backend="triton", device=DEVICE)
+    layers = ensembles.members("gru", 3, 7, backend="triton", device=DEVICE)
     weights = {name: torch.stack([one, -one]) for name, one in stack_module_state(layers)[0].items()}
     x = torch.randn(4, 5, 2, 3, device=DEVICE)
 
@@ -285,11 +286,11 @@ def test_members_of_members_and_sequences_of_members(kind, grids):
 
 def test_more_members_than_a_grid_has_are_refused(monkeypatch):
     monkeypatch.setattr(engine, "MOST", 2)
-    layers = members("gru", 3, 7, backend="triton", device=DEVICE)
+    layers = ensembles.members("gru", 3, 7, backend="triton", device=DEVICE)
     with pytest.raises(
         BackendError, match=r"^The back-end triton runs at most 2 members at once, not 3: map in chunks"
     ):
-        together(layers, torch.randn(4, 5, 3, device=DEVICE))
+        ensembles.together(layers, torch.randn(4, 5, 3, device=DEVICE))
 
 
 @pytest.mark.skipif(DEVICE == "cuda", reason="on a GPU it is the device's engine")
