@@ -1,8 +1,8 @@
 """Compile kernels for a GPU that is not there: Triton has all that makes machine code, and needs one to run it only.
 
-Usage, without TRITON_INTERPRET: python for_a_gpu.py CELL H TYPE [KIND] [WARPS], KIND `sequence` or `stages`. Prints a
-JSON line for each kernel: its loop, the seconds that it took, its bytes of shared memory, and what the assembler says
-of registers and spills.
+Usage, without TRITON_INTERPRET: python for_a_gpu.py CELL H TYPE [KIND] [WARPS], KIND `sequence`, `scan` or `stages`.
+Prints a JSON line for each kernel: its loop, the seconds that it took, its bytes of shared memory, and what the
+assembler says of registers and spills.
 """
 
 import json
@@ -20,9 +20,9 @@ from triton.compiler import ASTSource
 
 from gatework.cells import catalogue
 from gatework.graph.plan import plan
-from gatework.kernels.triton import build, sequence, stages
+from gatework.kernels.triton import build, scan, sequence, stages
 from gatework.kernels.triton.call import FEW, block
-from gatework.kernels.triton.ways import COLUMNS, INNER, ROWS
+from gatework.kernels.triton.ways import COLUMNS, ENTRIES, INNER, ROWS, TIMES, WARPS
 
 HOPPER = 90
 TYPES = {"float32": ("fp32", tl.float32), "bfloat16": ("bf16", tl.bfloat16)}
@@ -37,6 +37,11 @@ def kernels(cell, kind):
             one = sequence.write(loop, backward=which == "backward")
             yield which, one.text
             continue
+        if kind == "scan":
+            one = scan.write(loop, backward=which == "backward")
+            if one:
+                yield which, one.text
+            continue
         every, last = stages.write(loop)
         for k, one in enumerate((*every, *([last] if last else []))):
             yield f"{which} {k}", one.text
@@ -46,7 +51,7 @@ def compiled(text, H, kind, warps):
     function = build.function(text)
     pointer, number = TYPES[kind]
     sizes = {"N": H, "H": H, "BLOCK_B": ROWS, "BLOCK_N": block(H), "BLOCK_H": block(H)}
-    sizes |= {"BLOCK_C": COLUMNS, "BLOCK_K": INNER}
+    sizes |= {"BLOCK_C": COLUMNS, "BLOCK_K": INNER, "BLOCK_T": TIMES, "BLOCK_E": ENTRIES}
     constants = {**sizes, "REAL": tl.float32, "DOT": number, "PRECISION": "tf32x3"}
     constants = {name: value for name, value in constants.items() if name in function.arg_names}
     signature = {
@@ -76,8 +81,9 @@ def usage(ptx):
 
 def main():
     cell, H, kind = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    warps = int(sys.argv[5]) if len(sys.argv) > 5 else (4 if H <= FEW else 8)
-    for which, text in kernels(cell, sys.argv[4] if len(sys.argv) > 4 else "sequence"):
+    launch = sys.argv[4] if len(sys.argv) > 4 else "sequence"
+    warps = int(sys.argv[5]) if len(sys.argv) > 5 else (WARPS if launch == "scan" else 4 if H <= FEW else 8)
+    for which, text in kernels(cell, launch):
         began = time.perf_counter()
         made = compiled(text, H, kind, warps)
         seconds = time.perf_counter() - began

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gatework.graph.loop import Keeping
-from gatework.kernels.triton import sequence, stages
+from gatework.kernels.triton import scan, sequence, stages
 from gatework.kernels.triton.build import function
 from gatework.kernels.triton.call import Call, block
 
@@ -18,6 +18,9 @@ ROWS = 16
 
 COLUMNS, INNER = 64, 32
 """Units of a program, and entries that are summed at a time, where programs share the units of a sequence."""
+
+TIMES, ENTRIES, WARPS = 32, 32, 4
+"""Time steps of a chunk, entries and warps of a program, where time steps are scanned."""
 
 WIDEST, ON_CHIP, SHARE = 256, 160 << 10, 0.7
 """Units, and bytes of matrices, up to which a whole sequence is one launch; and the share of a GPU's shared memory that
@@ -39,6 +42,39 @@ class Way(Protocol):
 
     def run(self, call: Call) -> None:
         """Run the loop, whose arrays are all there."""
+
+
+class Scan:
+    """One launch, by a scan: a program has some entries, and takes time in chunks."""
+
+    name = "one launch, by a scan"
+
+    def fits(self, call: Call) -> bool:
+        """Whether there is such a kernel."""
+        return self._made(call) is not None
+
+    def arrays(self, call: Call) -> Iterable[str]:
+        """Those that somebody reads after the kernel, or that it reads."""
+        made = self._made(call)
+        return made.arrays if made else ()
+
+    def run(self, call: Call) -> None:
+        """The launch."""
+        made = self._made(call)
+        assert made, "a way runs what it fits"
+        given = [one for name in made.arrays for one in stepping(call.arrays[name])]
+        weights = [call.weights[key] for key in made.weights]
+        options = {name: call.options[name] for name in ("H", "REAL")}
+        T, H, B = len(call.x), call.H, call.sequences
+        grid = (-(-B * H // ENTRIES), call.members)
+        function(made.text)[grid](
+            *given, *weights, call.begin, T, B, **options, BLOCK_T=TIMES, BLOCK_E=ENTRIES, num_warps=WARPS
+        )
+
+    def _made(self, call: Call) -> scan.Scan | None:
+        return call.made(
+            self.name, lambda: scan.write(call.loop, backward=call.backward, input_gradient=call.input_gradient)
+        )
 
 
 class Whole:
@@ -116,7 +152,7 @@ class Steps:
         return [one for one in made if call.input_gradient or not one.optional]
 
 
-WAYS: tuple[Way, ...] = (Whole(), Steps())
+WAYS: tuple[Way, ...] = (Scan(), Whole(), Steps())
 """All of them, the best first."""
 
 
