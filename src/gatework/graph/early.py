@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from gatework.errors import BackendError, EquationError
 from gatework.graph.graph import Graph, Node
+from gatework.graph.late import Late, split_late
 from gatework.graph.naming import Names
 from gatework.graph.ops import AHEAD, LEAVES, REDUCTIONS, WHOLE, Op
 from gatework.graph.shapes import Untyped, infer, reached
@@ -21,15 +22,17 @@ from gatework.graph.simplify import prune
 
 @dataclass(frozen=True)
 class Split:
-    """A cell in two parts.
+    """A cell in two parts, or three.
 
     `core` is the loop's: its inputs are those of the cell, then the results of the early part. `nodes` are what the
-    early part computes, and `results` the positions of its results in them.
+    early part computes, and `results` the positions of its results in them. Where there is a `late` part, some states
+    are not the loop's, and some inputs not.
     """
 
     core: Graph
     nodes: tuple[Node, ...] = ()
     results: tuple[int, ...] = ()
+    late: Late | None = None
 
 
 def split(graph: Graph) -> Split:
@@ -57,14 +60,17 @@ def split_whole(graph: Graph) -> Split:
 
 
 def split_products(graph: Graph) -> Split:
-    """The two parts of a cell of which the first has all products that read no state; `Graph.ahead` keeps them.
+    """The parts of a cell of which the first has all products that read no state; `Graph.ahead` keeps them.
 
-    Where these are all products, what is left is a scan: each unit goes along the sequence on its own.
+    Where all others make states that no step reads, they come after the loop. Where there are no others, what is left
+    is a scan: each unit goes along the sequence on its own.
     """
     recurrent = reached(graph.nodes, {Op.STATE})
     products = {k for k, node in enumerate(graph.nodes) if node.op is Op.MATMUL and not recurrent[k]}
     must = _before_loop(graph) | products
-    return split(graph) if must & set(graph.outputs) else _cut(graph, must, square=False)
+    found = split(graph) if must & set(graph.outputs) else _cut(graph, must, square=False)
+    after = split_late(found.core)
+    return replace(found, core=after[0], late=after[1]) if after else found
 
 
 def _cut(graph: Graph, must: set[int], *, square: bool) -> Split:

@@ -10,7 +10,7 @@ from gatework.kernels.triton import engine, scan, ways
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton.runtime.interpreter")
 
-BOTH = ("mingru", "minlstm", "qrnn", "rg_lru", "sru")
+BOTH = ("lru", "mingru", "minlstm", "qrnn", "rg_lru", "sru")
 """Cells of the catalogue that are affine in their states; there is no product with these."""
 
 BACKWARD = ("indrnn", "indygru", "indylstm", "sru2", "ubru")
@@ -121,6 +121,27 @@ def test_two_states(equations, loops, tmp_path, scanned):
     assert scanned == loops
 
 
+@pytest.mark.parametrize(
+    ("equations", "loops"),
+    [
+        # Of the new states and the input; twice; of the entries' mean; of a value on the way.
+        ("U.a @ new_h + W.b @ x, tanh(W.a @ x) * h", ["forward", "backward"]),
+        ("U.a @ tanh(U.b @ new_h), p.a * h + W.a @ x", ["forward", "backward"]),
+        ("new_h - mean(new_h), p.a * h + W.a @ x", ["forward", "backward"]),
+        ("U.a @ (new_h * sigmoid(W.a @ x)), p.a * h + W.a @ x", ["forward", "backward"]),
+        # Of the state before: that is there in the loop only.
+        ("U.a @ h, p.a * h + W.a @ x", []),
+        ("0.5 * y + U.a @ new_h, p.a * h + W.a @ x", []),
+    ],
+)
+def test_products_that_no_step_reads_come_after_the_loop(equations, loops, tmp_path, scanned):
+    output, state = equations.rsplit(", ", 1)
+    own = _written(tmp_path, "y, h", f"new_h = {state}", f"new_y = {output}", "new_y, new_h")
+    pair = layers(own, 3, 5)
+    compare(pair, torch.randn(2 * TIMES + 1, 4, 3))
+    assert scanned == loops
+
+
 def test_three_states_in_a_ring_are_too_many(tmp_path, scanned):
     pair = layers(_own(tmp_path, "h, c, d", "0.5 * c + W.a @ x, 0.5 * d, 0.5 * h"), 3, 5)
     compare(pair, torch.randn(TIMES, 2, 3))
@@ -163,11 +184,17 @@ def test_a_gradient_that_is_the_same_at_every_step(scanned):
 
 
 def _own(folder, states, equations):
-    """A cell of one's own, from a file."""
+    """A cell of one's own: the new values of its states, in a row."""
+    names = ", ".join(f"new_{name}" for name in states.split(", "))
+    return _written(folder, states, f"{names} = {equations}", names)
+
+
+def _written(folder, states, *lines):
+    """A cell of one's own, from a file; the last line is what it returns."""
     file = folder / "own.py"
-    names = [f"new_{name}" for name in states.split(", ")]
+    body = "\n    ".join([*lines[:-1], f"return {lines[-1]}"])
     file.write_text(
-        "from gatework.graph import U, W, b, cell, maximum, minimum, p, sigmoid, tanh\n\n\n"
-        f"@cell\ndef own(x, {states}):\n    {', '.join(names)} = {equations}\n    return {', '.join(names)}\n"
+        "from gatework.graph import U, W, b, cell, maximum, mean, minimum, p, sigmoid, tanh\n\n\n"
+        f"@cell\ndef own(x, {states}):\n    {body}\n"
     )
     return f"{file}:own"
