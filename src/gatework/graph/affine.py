@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gatework.graph.graph import Node
 from gatework.graph.ops import LEAVES, Op
+from gatework.graph.simplify import needed
 from gatework.graph.steps import Steps
 
 LARGEST = 2
@@ -86,16 +87,7 @@ def _groups(nodes: Sequence[Node], after: Mapping[int, int]) -> list[tuple[int, 
 
 def _leaves(nodes: Sequence[Node], k: int) -> set[int]:
     """The leaves that a node is made from."""
-    found, stack, seen = set[int](), [k], set[int]()
-    while stack:
-        one = stack.pop()
-        if one in seen:
-            continue
-        seen.add(one)
-        if nodes[one].op in LEAVES:
-            found.add(one)
-        stack.extend(nodes[one].args)
-    return found
+    return {one for one in needed(nodes, [k]) if nodes[one].op in LEAVES}
 
 
 def _closed(reads: Mapping[int, set[int]]) -> dict[int, set[int]]:

@@ -6,12 +6,11 @@ no loop: all time steps are one product of matrices, and where the loop has no o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gatework.graph.graph import Graph, Node
 from gatework.graph.ops import REDUCTIONS, Op
-from gatework.graph.simplify import prune
+from gatework.graph.simplify import needed, prune
 
 _JOINING = REDUCTIONS | {Op.MATMUL}
 """Operations that take several entries of a vector."""
@@ -42,8 +41,8 @@ def split_late(graph: Graph) -> tuple[Graph, Late] | None:
     if not late or not kept or any(_joins(graph, graph.outputs[k]) for k in kept):
         return None
     core = {graph.outputs[k]: graph.states[k] for k in kept}
-    needed = _needed(graph, (graph.outputs[k] for k in late), core)
-    if any(graph.nodes[k].op is Op.STATE and k not in core for k in needed):
+    read_late = needed(graph.nodes, (graph.outputs[k] for k in late), core)
+    if any(graph.nodes[k].op is Op.STATE and k not in core for k in read_late):
         return None
     nodes = [
         replace(one, op=Op.STATE, args=(), name=core[k]) if k in core else one for k, one in enumerate(graph.nodes)
@@ -52,23 +51,17 @@ def split_late(graph: Graph) -> tuple[Graph, Late] | None:
     after = Late(
         graph.inputs, pruned, tuple(graph.states[k] for k in late), tuple(moved[graph.outputs[k]] for k in late)
     )
-    return _core(graph, kept, {*graph.results, *(core[k] for k in needed & core.keys())}), after
+    return _core(graph, kept, {*graph.results, *(core[k] for k in read_late & core.keys())}), after
+
+
+def is_elementwise(graph: Graph) -> bool:
+    """Whether every unit of a cell goes along a sequence on its own."""
+    return not any(node.op in _JOINING for node in graph.nodes)
 
 
 def _joins(graph: Graph, k: int) -> bool:
     """Whether a node is made with products or sums over entries."""
-    return any(graph.nodes[one].op in _JOINING for one in _needed(graph, [k], ()))
-
-
-def _needed(graph: Graph, roots: Iterable[int], known: Iterable[int]) -> set[int]:
-    """The nodes that some are made from, themselves among them, but not what known ones are made from."""
-    found, stack, ends = set[int](), list(roots), frozenset(known)
-    while stack:
-        k = stack.pop()
-        if k not in found:
-            found.add(k)
-            stack.extend(() if k in ends else graph.nodes[k].args)
-    return found
+    return any(graph.nodes[one].op in _JOINING for one in needed(graph.nodes, [k]))
 
 
 def _core(graph: Graph, kept: list[int], results: set[str]) -> Graph:
