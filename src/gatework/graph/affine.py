@@ -39,12 +39,13 @@ class System:
 class Affine:
     """The systems of a step, each after those that it reads; `nodes` hold their coefficients too.
 
-    `position` leads from the old nodes to the new ones.
+    `position` leads from the old nodes to the new ones. They are `independent` where none reads another.
     """
 
     nodes: tuple[Node, ...]
     position: tuple[int, ...]
     systems: tuple[System, ...]
+    independent: bool
 
 
 def affine(nodes: Sequence[Node], after: Mapping[int, int]) -> Affine | None:
@@ -74,7 +75,9 @@ def affine(nodes: Sequence[Node], after: Mapping[int, int]) -> Affine | None:
         if system is None:
             return None
         found.append(system)
-    return Affine(tuple(steps.nodes), tuple(position), tuple(found))
+    reads = [_leaves(steps.nodes, node) - {*one.leaves} for one in found for node in (moved[k] for k in one.leaves)]
+    independent = not any(read & moved.keys() for read in reads)
+    return Affine(tuple(steps.nodes), tuple(position), tuple(found), independent)
 
 
 def _groups(nodes: Sequence[Node], after: Mapping[int, int]) -> list[tuple[int, ...]]:

@@ -41,6 +41,8 @@ def kernels(cell, kind):
             one = scan.write(loop, backward=which == "backward")
             if one:
                 yield which, one.text
+            if one and one.summary:
+                yield f"{which} summary", one.summary.text
             continue
         every, last = stages.write(loop)
         for k, one in enumerate((*every, *([last] if last else []))):
@@ -54,10 +56,10 @@ def compiled(text, H, kind, warps):
     sizes |= {"BLOCK_C": COLUMNS, "BLOCK_K": INNER, "BLOCK_T": TIMES, "BLOCK_E": ENTRIES}
     constants = {**sizes, "REAL": tl.float32, "DOT": number, "PRECISION": "tf32x3"}
     constants = {name: value for name, value in constants.items() if name in function.arg_names}
-    signature = {
-        name: "constexpr" if name in constants else f"*{pointer}" if name.startswith(("a_", "w_")) else "i32"
-        for name in function.arg_names
+    pointers = {name: f"*{pointer}" for name in function.arg_names if name.startswith(("a_", "w_"))} | {
+        "summary": "*fp32"
     }
+    signature = {name: "constexpr" if name in constants else pointers.get(name, "i32") for name in function.arg_names}
     source = ASTSource(function, signature, constants)
     return triton.compile(source, target=GPUTarget("cuda", HOPPER, 32), options={"num_warps": warps})
 

@@ -22,7 +22,7 @@ TIMES = 2
 
 @pytest.fixture(autouse=True)
 def scanned(monkeypatch):
-    """The loops that were scanned, in chunks smaller than a sequence."""
+    """The loops that were scanned, in chunks smaller than a sequence, each by a program of its own where that can be."""
     found = []
 
     def run(self, call):
@@ -34,6 +34,7 @@ def scanned(monkeypatch):
     monkeypatch.setattr(engine, "WAYS", (ways.Scan(), ways.Whole()))
     monkeypatch.setattr(ways, "TIMES", TIMES)
     monkeypatch.setattr(ways, "ENTRIES", 16)
+    monkeypatch.setattr(ways, "SHORTEST", 1)
     return found
 
 
@@ -48,10 +49,12 @@ def test_which_cells_are_scanned():
     assert sorted(found["backward"]) == sorted([*BOTH, *BACKWARD])
 
 
+@pytest.mark.parametrize("busy", [1, 512], ids=["one program for a sequence", "several"])
 @pytest.mark.parametrize("cell", [*BOTH, *BACKWARD])
-def test_every_cell_is_the_references(cell, scanned):
+def test_every_cell_is_the_references(cell, busy, scanned, monkeypatch):
+    monkeypatch.setattr(ways, "BUSY", busy)
     pair = layers(cell, 3, 7)
-    compare(pair, torch.randn(2 * TIMES + 2, 3, pair[0].input_size))
+    compare(pair, torch.randn(3 * TIMES + 1, 3, pair[0].input_size))
     assert scanned == (["forward", "backward"] if cell in BOTH else ["backward"])
 
 

@@ -22,6 +22,9 @@ COLUMNS, INNER = 64, 32
 TIMES, ENTRIES, WARPS = 32, 32, 4
 """Time steps of a chunk, entries and warps of a program, where time steps are scanned."""
 
+BUSY, SHORTEST = 512, 4
+"""Programs that keep a GPU busy: up to so many, a sequence is cut into segments, of so many chunks at least."""
+
 WIDEST, ON_CHIP, SHARE = 256, 160 << 10, 0.7
 """Units, and bytes of matrices, up to which a whole sequence is one launch; and the share of a GPU's shared memory that
 matrices may take, where that is less: vectors on their way to the matrix units need the rest."""
@@ -62,14 +65,30 @@ class Scan:
         """The launch."""
         made = self._made(call)
         assert made, "a way runs what it fits"
-        given = [one for name in made.arrays for one in stepping(call.arrays[name])]
-        weights = [call.weights[key] for key in made.weights]
+        T, B, H = len(call.x), call.sequences, call.H
+        blocks = -(-B * H // ENTRIES)
+        span = self._span(T, blocks * call.members) if made.summary else T
+        segments = -(-T // span)
+        real = torch.promote_types(call.x.dtype, torch.float32)
+        values = made.summary.values if made.summary else 0
+        summary = call.x.new_empty(values, segments, call.members * B, H, dtype=real)
         options = {name: call.options[name] for name in ("H", "REAL")}
-        T, H, B = len(call.x), call.H, call.sequences
-        grid = (-(-B * H // ENTRIES), call.members)
-        function(made.text)[grid](
-            *given, *weights, call.begin, T, B, **options, BLOCK_T=TIMES, BLOCK_E=ENTRIES, num_warps=WARPS
-        )
+
+        def launch(one: scan.Scan, count: int) -> None:
+            given = [each for name in one.arrays for each in stepping(call.arrays[name])]
+            weights = [call.weights[key] for key in one.weights]
+            sizes = (call.begin, T, B, span, segments)
+            blocking = {"BLOCK_T": TIMES, "BLOCK_E": ENTRIES, "num_warps": WARPS}
+            function(one.text)[blocks, call.members, count](*given, *weights, summary, *sizes, **options, **blocking)
+
+        if made.summary and segments > 1:
+            launch(made.summary, segments - 1)
+        launch(made, segments)
+
+    def _span(self, T: int, programs: int) -> int:
+        """Time steps of a segment, so many that there are chunks enough for each, and few enough for all programs."""
+        segments = max(1, min(BUSY // programs, T // (SHORTEST * TIMES)))
+        return -(-T // (segments * TIMES)) * TIMES
 
     def _made(self, call: Call) -> scan.Scan | None:
         return call.made(

@@ -42,7 +42,7 @@ _OWN = """
 tl triton sigmoid tanh softplus row rows column columns inside mask here there member zeros moment step begin T B N
 H tile group barrier reached BLOCK_B BLOCK_C BLOCK_N BLOCK_H BLOCK_K REAL DOT PRECISION column_N in_N mask_N here_N
 k inner vector matrix whole stage forward backward entry BLOCK_T BLOCK_E summed affine affine_pair turning least
-most row_before last_row"""
+most row_before last_row replaced summary segment segments span size end before known"""
 _TAKEN = frozenset({*_OWN.split(), *keyword.kwlist, *dir(builtins)})
 """Names that mean something else in a kernel."""
 
