@@ -39,13 +39,15 @@ class System:
 class Affine:
     """The systems of a step, each after those that it reads; `nodes` hold their coefficients too.
 
-    `position` leads from the old nodes to the new ones. They are `independent` where none reads another.
+    `position` leads from the old nodes to the new ones. They are `independent` where none reads another, but for values
+    that are `fixed`: every step hands on the same number.
     """
 
     nodes: tuple[Node, ...]
     position: tuple[int, ...]
     systems: tuple[System, ...]
-    independent: bool
+    fixed: frozenset[int] = frozenset()
+    independent: bool = False
 
 
 def affine(nodes: Sequence[Node], after: Mapping[int, int]) -> Affine | None:
@@ -75,9 +77,10 @@ def affine(nodes: Sequence[Node], after: Mapping[int, int]) -> Affine | None:
         if system is None:
             return None
         found.append(system)
-    reads = [_leaves(steps.nodes, node) - {*one.leaves} for one in found for node in (moved[k] for k in one.leaves)]
-    independent = not any(read & moved.keys() for read in reads)
-    return Affine(tuple(steps.nodes), tuple(position), tuple(found), independent)
+    made_from = {leaf: _leaves(steps.nodes, node) for leaf, node in moved.items()}
+    fixed = frozenset(leaf for leaf, read in made_from.items() if all(steps.value(k) is not None for k in read))
+    others = [made_from[leaf] & moved.keys() - {*one.leaves} for one in found for leaf in one.leaves]
+    return Affine(tuple(steps.nodes), tuple(position), tuple(found), fixed, all(read <= fixed for read in others))
 
 
 def _groups(nodes: Sequence[Node], after: Mapping[int, int]) -> list[tuple[int, ...]]:

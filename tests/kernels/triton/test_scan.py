@@ -22,7 +22,7 @@ TIMES = 2
 
 @pytest.fixture(autouse=True)
 def scanned(monkeypatch):
-    """The loops that were scanned, in chunks smaller than a sequence, each by a program of its own where that can be."""
+    """The loops that were scanned, in chunks smaller than a sequence, and in segments of one where that can be."""
     found = []
 
     def run(self, call):

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from gatework.graph.affine import System, affine
+from gatework.graph.affine import Affine, System, affine
 from gatework.graph.loop import Keeping, Loop, Place, Stage, Store
 from gatework.graph.ops import Op
 from gatework.kernels.triton.sequence import SequenceWriter, Slot
@@ -58,10 +58,10 @@ def write(loop: Loop, *, backward: bool, input_gradient: bool = False) -> Scan |
         return None
     last = _moved(loop.last, found.position) if loop.last else None
     scanned = replace(loop, nodes=found.nodes, stages=(_moved(stage, found.position),), last=last)
+    made = _ScanWriter(scanned, backward=backward, found=found).scan()
     if not found.independent:
-        return _ScanWriter(scanned, backward=backward, systems=found.systems).scan()
-    made = _ScanWriter(scanned, backward=backward, systems=found.systems, segmented=True).scan()
-    return replace(made, summary=_SummaryWriter(scanned, backward=backward, systems=found.systems).scan())
+        return made
+    return replace(made, summary=_SummaryWriter(scanned, backward=backward, found=found).scan())
 
 
 def _is_elementwise(loop: Loop, stage: Stage) -> bool:
@@ -91,8 +91,7 @@ def _moved(stage: Stage, position: tuple[int, ...]) -> Stage:
 class _ScanWriter(SequenceWriter):
     """The kernel's lines: a chunk has time steps for rows and entries for columns."""
 
-    systems: tuple[System, ...] = ()
-    segmented: bool = False
+    found: Affine = field(default_factory=lambda: Affine((), (), ()))
     _after: dict[int, str] = field(default_factory=dict)
 
     def scan(self) -> Scan:
@@ -100,18 +99,18 @@ class _ScanWriter(SequenceWriter):
         (stage,) = self.loop.stages
         for place in stage.reads.values():
             self._read(place)
-        for system in self.systems:
+        for system in self.found.systems:
             self._system(system, stage)
         self._stage(stage)
         for leaf, slot in self._slots.items():
-            self.say(f"{self._carried[slot]} = last_row({self._after[leaf]}, row, end - step)")
+            self.say(f"{self._carried[slot]} = {self._last(leaf, 'end - step')}")
         body, self.lines = self.lines, []
         if self.loop.last:
             self.values = {leaf: self._carried[slot] for leaf, slot in self._slots.items()}
             self._stage(self.loop.last)
         last, self.lines = self.lines, []
         begins = [self._begin(slot, name) for slot, name in self._carried.items()]
-        begins += self._known_segments() if self.segmented else []
+        begins += self._known_segments() if self.found.independent else []
         return self._kernel(begins, body, [*AFTER, *last] if last else [])
 
     @cached_property
@@ -126,6 +125,16 @@ class _ScanWriter(SequenceWriter):
     def _next(self, leaf: int) -> int:
         """The node that the next step will read where this one has read the leaf."""
         return self._stored[self._slots[leaf]]
+
+    def _number(self, leaf: int) -> str:
+        """The number that every step hands on where the leaf is read, which is fixed."""
+        return self.value(self._next(leaf), self.loop.stages[0])
+
+    def _last(self, leaf: int, count: str) -> str:
+        """What the last step of a chunk hands on, of so many steps."""
+        if leaf in self.found.fixed:
+            return f"tl.zeros((1, BLOCK_E), REAL) + {self._number(leaf)}"
+        return f"last_row({self._after[leaf]}, row, {count})"
 
     def _system(self, system: System, stage: Stage) -> None:
         """Carried values after every step of a chunk."""
@@ -160,7 +169,7 @@ class _ScanWriter(SequenceWriter):
     def _known_segments(self) -> list[str]:
         """Lines that go from the beginning of the sequence to that of a segment."""
         lines, index = [], 0
-        for system in self.systems:
+        for system in self.found.systems:
             joint, starts = self._joint(system), [self._start(leaf) for leaf in system.leaves]
             count = len(IDENTITY[joint])
             found = [self.name("segment") for _ in range(count + len(starts))]
@@ -209,6 +218,8 @@ class _ScanWriter(SequenceWriter):
 
     def leaf(self, k: int, stage: Stage) -> str:
         """What is read; what is carried is what the row before has come to."""
+        if k in self.found.fixed:
+            return self.set(k, f"tl.where(row == 0, {self._start(k)}, {self._number(k)})")
         if k in self._after:
             return self.set(k, f"row_before({self._after[k]}, {self._start(k)}, row)")
         return self._read(stage.reads[k]) if k in stage.reads else ""
@@ -270,25 +281,32 @@ class _ScanWriter(SequenceWriter):
 
 @dataclass
 class _SummaryWriter(_ScanWriter):
-    """The kernel that says what the steps of a segment are together."""
+    """The kernel that says what the steps of a segment are together; of what is carried they read what is fixed."""
 
     def scan(self) -> Scan:
         """The kernel."""
         (stage,) = self.loop.stages
         begins: list[str] = []
         found: list[str] = []
-        for system in self.systems:
+        for system in self.found.systems:
             joint = self._joint(system)
             through = self._through(system, stage)
             names = [self.name("whole") for _ in (*through, *system.leaves)]
             found += names
             neutral = [*IDENTITY[joint], *[NEUTRAL.get(joint, "0.0")] * len(system.leaves)]
             begins += [f"{name} = tl.full((1, BLOCK_E), {one}, REAL)" for name, one in zip(names, neutral, strict=True)]
-            chunk = [f"last_row({one}, row, BLOCK_T)" for one in (*through, *(self._after[k] for k in system.leaves))]
+            chunk = [f"last_row({one}, row, BLOCK_T)" for one in through]
+            chunk += [self._last(leaf, "BLOCK_T") for leaf in system.leaves]
             self.say(f"{', '.join(names)} = {joint}({', '.join([*names, *chunk])})")
         stores = [
             f"tl.store(known + {index} * segments * size, {name}, mask=inside)" for index, name in enumerate(found)
         ]
+        for leaf in sorted(self.found.fixed):
+            # A segment but the first begins with the number itself.
+            name = self._start(leaf)
+            begins.append(self._begin(self._slots[leaf], name))
+            begins.append(f"{name} = tl.where(segment == 0, {name}, {self._number(leaf)})")
+            self.say(f"{name} = {self._last(leaf, 'BLOCK_T')}")
         body, self.lines = self.lines, []
         return replace(self._kernel(begins, body, ["before = segment", KNOWN, *stores]), values=len(found))
 
