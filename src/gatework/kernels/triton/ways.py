@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gatework.graph.loop import Keeping
-from gatework.kernels.triton import scan, sequence, stages
+from gatework.kernels.triton import chunks, scan, sequence, stages
 from gatework.kernels.triton.build import function
 from gatework.kernels.triton.call import Call, block
 
@@ -74,7 +74,7 @@ class Scan:
         summary = call.x.new_empty(values, segments, call.members * B, H, dtype=real)
         options = {name: call.options[name] for name in ("H", "REAL")}
 
-        def launch(one: scan.Scan, count: int) -> None:
+        def launch(one: chunks.Scan, count: int) -> None:
             given = [each for name in one.arrays for each in stepping(call.arrays[name])]
             weights = [call.weights[key] for key in one.weights]
             sizes = (call.begin, T, B, span, segments)
@@ -90,7 +90,7 @@ class Scan:
         segments = max(1, min(BUSY // programs, T // (SHORTEST * TIMES)))
         return -(-T // (segments * TIMES)) * TIMES
 
-    def _made(self, call: Call) -> scan.Scan | None:
+    def _made(self, call: Call) -> chunks.Scan | None:
         return call.made(
             self.name, lambda: scan.write(call.loop, backward=call.backward, input_gradient=call.input_gradient)
         )
