@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from gatework.errors import BackendError, EquationError
 from gatework.graph.graph import Graph, Node
-from gatework.graph.late import Late, is_elementwise, split_late
+from gatework.graph.late import is_elementwise, split_late
 from gatework.graph.naming import Names
 from gatework.graph.ops import AHEAD, LEAVES, REDUCTIONS, WHOLE, Op
 from gatework.graph.shapes import Untyped, infer, reached
@@ -25,14 +25,14 @@ class Split:
     """A cell in two parts, or three.
 
     `core` is the loop's: its inputs are those of the cell, then the results of the early part. `nodes` are what the
-    early part computes, and `results` the positions of its results in them. Where there is a `late` part, some states
-    are not the loop's, and some inputs not.
+    early part computes, and `results` the positions of its results in them. Where there is a `late` part, a cell
+    that comes after the loop, some states are not the loop's, and some inputs not.
     """
 
     core: Graph
     nodes: tuple[Node, ...] = ()
     results: tuple[int, ...] = ()
-    late: Late | None = None
+    late: Graph | None = None
 
 
 def split(graph: Graph) -> Split:

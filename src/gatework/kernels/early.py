@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gatework.graph import Graph
 from gatework.graph.early import Split
-from gatework.graph.late import Late
+from gatework.graph.late import reads_state
 from gatework.kernels import operator
 from gatework.kernels.reference import evaluate
 
@@ -21,14 +21,6 @@ def early(
     values = evaluate(found.nodes, parameters, dict(zip(graph.inputs, inputs, strict=True)))
     T, B, _ = inputs[0].shape
     return [values[k].expand(*((T, B, H) if values[k].dim() > 1 else (B, H))) for k in found.results]
-
-
-def late(
-    found: Late, parameters: Mapping[str, Tensor], inputs: Sequence[Tensor], states: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """The states that are computed after the loop, (T, B, H) each, from those that the loop has left at every step."""
-    values = evaluate(found.nodes, parameters, {**dict(zip(found.inputs, inputs, strict=True)), **states})
-    return {name: values[k] for name, k in zip(found.states, found.outputs, strict=True)}
 
 
 def trajectory(
@@ -44,18 +36,35 @@ def trajectory(
     inputs = [x, *others]
     if found.results:
         inputs += early(graph, found, parameters, inputs, states[0].shape[-1])
-    core = found.core
     begin = dict(zip(graph.states, states, strict=True))
-    given = dict(zip(found.late.inputs, inputs, strict=True)) if found.late else {}
-    read = [given[name] for name in core.inputs[1:]] if found.late else inputs[1:]
-    every = _loop(core, x, read, [begin[name] for name in core.states], parameters, engine)
+    if not found.late:
+        every = _loop(found.core, x, inputs[1:], states, parameters, engine)
+        return tuple(every[: len(graph.results)]), tuple(every[len(graph.results) :])
+    core, late = found.core, found.late
+    given = dict(zip(late.inputs, inputs, strict=False))
+    read = [given[name] for name in core.inputs[1:]]
+    # What the loop has as a state for the late part alone begins with nothing.
+    first = [begin[name] if name in begin else torch.zeros_like(states[0]) for name in core.states]
+    every = _loop(core, x, read, first, parameters, engine)
     results = dict(zip(core.results, every, strict=False))
     last = dict(zip(core.states, every[len(results) :], strict=True))
-    if found.late:
-        computed = late(found.late, parameters, inputs, results)
-        results |= computed
-        last |= {name: one[-1] for name, one in computed.items()}
+    inputs += [results[name] for name in late.inputs[len(inputs) :]]
+    computed, ends = _after(late, parameters, inputs, [begin[name] for name in late.states], engine)
+    results |= zip(late.states, computed, strict=True)
+    last |= zip(late.states, ends, strict=True)
     return tuple(results[name] for name in graph.results), tuple(last[name] for name in graph.states)
+
+
+def _after(
+    late: Graph, parameters: Mapping[str, Tensor], inputs: Sequence[Tensor], states: Sequence[Tensor], engine: str
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """The states of the late part at every step, and the last ones."""
+    if reads_state(late):
+        x, *others = inputs
+        return trajectory(late, late.ahead, parameters, x, tuple(states), others, engine)
+    values = evaluate(late.nodes, parameters, dict(zip(late.inputs, inputs, strict=True)))
+    every = tuple(values[k] for k in late.outputs)
+    return every, tuple(one[-1] for one in every)
 
 
 def _loop(
@@ -70,3 +79,10 @@ def _loop(
     weights = [parameters[one.key] for one in core.parameters]
     training = torch.is_grad_enabled() and any(one.requires_grad for one in (x, *others, *states, *weights))
     return operator.run(core.record, x, others, states, weights, training, len(core.results), engine)
+
+
+def ready(found: Split) -> None:
+    """Have at hand what `trajectory` asks of a split, by the time that a compiler traces it."""
+    _ = found.core.record, found.core.parameters
+    if found.late and reads_state(found.late):
+        ready(found.late.ahead)

@@ -66,7 +66,7 @@ def test_sizes_beside_those_of_blocks(cell, shape):
     compare(pair, torch.randn(T, B, pair[0].input_size))
 
 
-@pytest.mark.parametrize("cell", ["minlstm", "qrnn", "indylstm"])
+@pytest.mark.parametrize("cell", ["minlstm", "qrnn", "indylstm", "lru"])
 def test_everything_around_a_cell(cell, scanned):
     # The norm of products of the input comes before the loop; that of the second state of an LSTM is in it.
     around = {"layer_norm": cell in BOTH, "zoneout": 0.2, "bidirectional": True, "learn_initial": True}
@@ -75,7 +75,9 @@ def test_everything_around_a_cell(cell, scanned):
     resets = torch.zeros(5, 3, dtype=torch.bool)
     resets[2, 0] = resets[4, 2] = True
     compare(pair, x, lengths=lengths, resets=resets, seed=3, close=DOUBLE)
-    assert scanned == 2 * (["forward"] if cell in BOTH else []) + 2 * ["backward"]
+    # The output of an LRU that a sequence keeps after its end has a loop of its own.
+    loops = 2 * (2 if cell == "lru" else 1)
+    assert scanned == loops * (["forward"] if cell in BOTH else []) + loops * ["backward"]
 
 
 def test_states_that_are_no_results_end_where_the_sequence_does(scanned):
@@ -133,9 +135,12 @@ def test_two_states(equations, loops, tmp_path, scanned):
         ("U.a @ tanh(U.b @ new_h), p.a * h + W.a @ x", ["forward", "backward"]),
         ("new_h - mean(new_h), p.a * h + W.a @ x", ["forward", "backward"]),
         ("U.a @ (new_h * sigmoid(W.a @ x)), p.a * h + W.a @ x", ["forward", "backward"]),
-        # Of the state before: that is there in the loop only.
+        # With a loop of its own, which comes after them.
+        ("0.5 * y + U.a @ new_h, p.a * h + W.a @ x", ["forward", "forward", "backward", "backward"]),
+        # Of the state before: that is there in the loop only. What the loop reads is not after it.
         ("U.a @ h, p.a * h + W.a @ x", []),
-        ("0.5 * y + U.a @ new_h, p.a * h + W.a @ x", []),
+        ("U.a @ new_h, p.a * h + W.a @ x + 0.1 * y", []),
+        ("tanh(U.a @ y) + new_h, p.a * h + W.a @ x", []),
     ],
 )
 def test_products_that_no_step_reads_come_after_the_loop(equations, loops, tmp_path, scanned):
