@@ -36,20 +36,31 @@ def trajectory(
     inputs = [x, *others]
     if found.results:
         inputs += early(graph, found, parameters, inputs, states[0].shape[-1])
+    if found.late:
+        return _in_parts(graph, found.core, found.late, parameters, inputs, states, engine)
+    every = _loop(found.core, parameters, inputs, states, engine)
+    return tuple(every[: len(graph.results)]), tuple(every[len(graph.results) :])
+
+
+def _in_parts(
+    graph: Graph,
+    core: Graph,
+    late: Graph,
+    parameters: Mapping[str, Tensor],
+    inputs: Sequence[Tensor],
+    states: tuple[Tensor, ...],
+    engine: str,
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """A loop, then what comes after it: all results of the cell, and all last states."""
     begin = dict(zip(graph.states, states, strict=True))
-    if not found.late:
-        every = _loop(found.core, x, inputs[1:], states, parameters, engine)
-        return tuple(every[: len(graph.results)]), tuple(every[len(graph.results) :])
-    core, late = found.core, found.late
     given = dict(zip(late.inputs, inputs, strict=False))
-    read = [given[name] for name in core.inputs[1:]]
     # What the loop has as a state for the late part alone begins with nothing.
     first = [begin[name] if name in begin else torch.zeros_like(states[0]) for name in core.states]
-    every = _loop(core, x, read, first, parameters, engine)
+    every = _loop(core, parameters, [given[name] for name in core.inputs], first, engine)
     results = dict(zip(core.results, every, strict=False))
     last = dict(zip(core.states, every[len(results) :], strict=True))
-    inputs += [results[name] for name in late.inputs[len(inputs) :]]
-    computed, ends = _after(late, parameters, inputs, [begin[name] for name in late.states], engine)
+    read = [*inputs, *(results[name] for name in late.inputs[len(inputs) :])]
+    computed, ends = _after(late, parameters, read, [begin[name] for name in late.states], engine)
     results |= zip(late.states, computed, strict=True)
     last |= zip(late.states, ends, strict=True)
     return tuple(results[name] for name in graph.results), tuple(last[name] for name in graph.states)
@@ -68,14 +79,10 @@ def _after(
 
 
 def _loop(
-    core: Graph,
-    x: Tensor,
-    others: Sequence[Tensor],
-    states: Sequence[Tensor],
-    parameters: Mapping[str, Tensor],
-    engine: str,
+    core: Graph, parameters: Mapping[str, Tensor], inputs: Sequence[Tensor], states: Sequence[Tensor], engine: str
 ) -> list[Tensor]:
     """The loop's results at every step, then its last states."""
+    x, *others = inputs
     weights = [parameters[one.key] for one in core.parameters]
     training = torch.is_grad_enabled() and any(one.requires_grad for one in (x, *others, *states, *weights))
     return operator.run(core.record, x, others, states, weights, training, len(core.results), engine)

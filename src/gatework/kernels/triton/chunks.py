@@ -31,8 +31,8 @@ class Scan:
     of segments, and by name H, the blocks and `REAL`. B counts the sequences of one member. The axes of the grid are
     blocks of entries, members and segments.
 
-    `summary` is the kernel that writes the summary: `values` numbers for every entry of each segment but the last.
-    Without one there is one segment alone.
+    `summary` is the kernel that writes the summary, for all segments but the last; without one there is one segment
+    alone. Its own `values` are how many numbers it writes for every entry of a segment.
     """
 
     text: str
