@@ -1,7 +1,7 @@
-"""Products before the loop over time, beside products in it: what each takes, for few sequences and for more.
+"""Products before the loop over time or after it, beside products in it: for few sequences and for more.
 
 `python benchmarks/before_the_loop.py [--rounds 9]` takes turns between both ways, one thread, and prints the time of
-the loop over that of products first, median over rounds, for inference and for a training step.
+the loop over that of the products apart, median over rounds, for inference and for a training step.
 """
 
 import argparse
@@ -22,6 +22,8 @@ CASES = (
     ("gru", 1, 256, 512),
     ("gru", 1, 256, 256),
     ("gru", 1, 256, 128),
+    ("lru", 1, 256, 512),
+    ("lru", 64, 100, 128),
 )
 """Cells, sequences, time steps, and as many inputs as units."""
 

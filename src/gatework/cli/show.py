@@ -80,13 +80,14 @@ def _cpu(asked: _Asked) -> str:
 
 
 def _triton(asked: _Asked) -> str:
-    from gatework.kernels.triton import sequence
+    from gatework.kernels.triton import scan, sequence
 
     # All products that read no state are computed before the loop.
     made = _planned(asked.cell, asked.cell.graph.ahead.core)
     loop: Loop = getattr(made, asked.direction)
     head = _page(asked.cell, loop_sections(made, asked.direction))
-    code = sequence.write(loop, backward=asked.direction == "backward").text
+    backward = asked.direction == "backward"
+    code = (scan.write(loop, backward=backward) or sequence.write(loop, backward=backward)).text
     return "\n".join([*(f"# {line}".rstrip() for line in head.splitlines()), "", code])
 
 

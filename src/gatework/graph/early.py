@@ -13,23 +13,26 @@ from dataclasses import dataclass, replace
 
 from gatework.errors import BackendError, EquationError
 from gatework.graph.graph import Graph, Node
+from gatework.graph.late import is_elementwise, split_late
 from gatework.graph.naming import Names
 from gatework.graph.ops import AHEAD, LEAVES, REDUCTIONS, WHOLE, Op
 from gatework.graph.shapes import Untyped, infer, reached
-from gatework.graph.simplify import prune
+from gatework.graph.simplify import needed, prune
 
 
 @dataclass(frozen=True)
 class Split:
-    """A cell in two parts.
+    """A cell in two parts, or three.
 
     `core` is the loop's: its inputs are those of the cell, then the results of the early part. `nodes` are what the
-    early part computes, and `results` the positions of its results in them.
+    early part computes, and `results` the positions of its results in them. Where there is a `late` part, a cell
+    that comes after the loop, some states are not the loop's, and some inputs not.
     """
 
     core: Graph
     nodes: tuple[Node, ...] = ()
     results: tuple[int, ...] = ()
+    late: Graph | None = None
 
 
 def split(graph: Graph) -> Split:
@@ -57,19 +60,34 @@ def split_whole(graph: Graph) -> Split:
 
 
 def split_products(graph: Graph) -> Split:
-    """The two parts of a cell of which the first has all products that read no state; `Graph.ahead` keeps them.
+    """The parts of a cell of which the first has all products that read no state; `Graph.ahead` keeps them.
 
-    Where these are all products, what is left is a scan: each unit goes along the sequence on its own.
+    Where all others make states that no step reads, they come after the loop. Where there are no others, what is left
+    is a scan: each unit goes along the sequence on its own. So that it is one, sums over entries that read no state are
+    taken before the loop too, with what is made of them.
     """
     recurrent = reached(graph.nodes, {Op.STATE})
     products = {k for k, node in enumerate(graph.nodes) if node.op is Op.MATMUL and not recurrent[k]}
+    summed = reached(graph.nodes, REDUCTIONS)
+    sums = {k for k in range(len(graph.nodes)) if summed[k] and not recurrent[k]}
     must = _before_loop(graph) | products
-    return split(graph) if must & set(graph.outputs) else _cut(graph, must, square=False)
+    found = _around_loop(graph, must)
+    if not sums or is_elementwise(found.core):
+        return found
+    scan = _around_loop(graph, must | sums)
+    return scan if is_elementwise(scan.core) else found
+
+
+def _around_loop(graph: Graph, must: set[int]) -> Split:
+    """The parts of a cell whose first ends with these nodes, as far as its states allow it."""
+    found = split(graph) if must & set(graph.outputs) else _cut(graph, must, square=False)
+    after = split_late(found.core)
+    return replace(found, core=after[0], late=after[1]) if after else found
 
 
 def _cut(graph: Graph, must: set[int], *, square: bool) -> Split:
     """The cell cut where the nodes that must come early end; its loop is one of a cell that is `square`, or not."""
-    used = {arg for k, node in enumerate(graph.nodes) if k not in must for arg in node.args}
+    used = needed(graph.nodes, graph.outputs, must)
     results = sorted(used & must)
     first = next((k for k, node in enumerate(graph.nodes) if _is_first(graph, node)), -1)
     if graph.square and not square and first in used:  # the loop reads it entry by entry: its size is another there

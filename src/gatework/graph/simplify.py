@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from gatework.graph.graph import Graph, Node
@@ -34,13 +34,19 @@ def simplify(graph: Graph) -> Graph:
     return replace(graph, nodes=nodes, outputs=tuple(kept[position[output]] for output in graph.outputs))
 
 
-def prune(nodes: Sequence[Node], roots: Iterable[int]) -> tuple[tuple[Node, ...], dict[int, int]]:
-    """The nodes that the roots need, and where each of them went."""
-    needed, stack = set[int](), list(roots)
+def needed(nodes: Sequence[Node], roots: Iterable[int], known: Collection[int] = ()) -> set[int]:
+    """The nodes that some are made from, themselves among them; but not what known ones are made from."""
+    found, stack = set[int](), list(roots)
     while stack:
         k = stack.pop()
-        if k not in needed:
-            needed.add(k)
-            stack.extend(nodes[k].args)
-    moved = {k: position for position, k in enumerate(sorted(needed))}
-    return tuple(replace(nodes[k], args=tuple(moved[arg] for arg in nodes[k].args)) for k in sorted(needed)), moved
+        if k not in found:
+            found.add(k)
+            stack.extend(() if k in known else nodes[k].args)
+    return found
+
+
+def prune(nodes: Sequence[Node], roots: Iterable[int]) -> tuple[tuple[Node, ...], dict[int, int]]:
+    """The nodes that the roots need, and where each of them went."""
+    kept = sorted(needed(nodes, roots))
+    moved = {k: position for position, k in enumerate(kept)}
+    return tuple(replace(nodes[k], args=tuple(moved[arg] for arg in nodes[k].args)) for k in kept), moved

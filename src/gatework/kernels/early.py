@@ -1,4 +1,4 @@
-"""What a back-end computes before its loop over time, in torch."""
+"""What a back-end computes before its loop over time, and after it, in torch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gatework.graph import Graph
 from gatework.graph.early import Split
+from gatework.graph.late import reads_state
 from gatework.kernels import operator
 from gatework.kernels.reference import evaluate
 
@@ -31,11 +32,64 @@ def trajectory(
     others: Sequence[Tensor],
     engine: str,
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """The early part of a cell, then its loop on a back-end's engine: what `Reference.trajectory` gives."""
+    """The early part of a cell, its loop on a back-end's engine, the late part: what `Reference.trajectory` gives."""
+    inputs = [x, *others]
     if found.results:
-        others = [*others, *early(graph, found, parameters, (x, *others), states[0].shape[-1])]
-    weights = [parameters[one.key] for one in found.core.parameters]
+        inputs += early(graph, found, parameters, inputs, states[0].shape[-1])
+    if found.late:
+        return _in_parts(graph, found.core, found.late, parameters, inputs, states, engine)
+    every = _loop(found.core, parameters, inputs, states, engine)
+    return tuple(every[: len(graph.results)]), tuple(every[len(graph.results) :])
+
+
+def _in_parts(
+    graph: Graph,
+    core: Graph,
+    late: Graph,
+    parameters: Mapping[str, Tensor],
+    inputs: Sequence[Tensor],
+    states: tuple[Tensor, ...],
+    engine: str,
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """A loop, then what comes after it: all results of the cell, and all last states."""
+    begin = dict(zip(graph.states, states, strict=True))
+    given = dict(zip(late.inputs, inputs, strict=False))
+    # What the loop has as a state for the late part alone begins with nothing.
+    first = [begin[name] if name in begin else torch.zeros_like(states[0]) for name in core.states]
+    every = _loop(core, parameters, [given[name] for name in core.inputs], first, engine)
+    results = dict(zip(core.results, every, strict=False))
+    last = dict(zip(core.states, every[len(results) :], strict=True))
+    read = [*inputs, *(results[name] for name in late.inputs[len(inputs) :])]
+    computed, ends = _after(late, parameters, read, [begin[name] for name in late.states], engine)
+    results |= zip(late.states, computed, strict=True)
+    last |= zip(late.states, ends, strict=True)
+    return tuple(results[name] for name in graph.results), tuple(last[name] for name in graph.states)
+
+
+def _after(
+    late: Graph, parameters: Mapping[str, Tensor], inputs: Sequence[Tensor], states: Sequence[Tensor], engine: str
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """The states of the late part at every step, and the last ones."""
+    if reads_state(late):
+        x, *others = inputs
+        return trajectory(late, late.ahead, parameters, x, tuple(states), others, engine)
+    values = evaluate(late.nodes, parameters, dict(zip(late.inputs, inputs, strict=True)))
+    every = tuple(values[k] for k in late.outputs)
+    return every, tuple(one[-1] for one in every)
+
+
+def _loop(
+    core: Graph, parameters: Mapping[str, Tensor], inputs: Sequence[Tensor], states: Sequence[Tensor], engine: str
+) -> list[Tensor]:
+    """The loop's results at every step, then its last states."""
+    x, *others = inputs
+    weights = [parameters[one.key] for one in core.parameters]
     training = torch.is_grad_enabled() and any(one.requires_grad for one in (x, *others, *states, *weights))
-    results = len(graph.results)
-    every = operator.run(found.core.record, x, others, states, weights, training, results, engine)
-    return tuple(every[:results]), tuple(every[results:])
+    return operator.run(core.record, x, others, states, weights, training, len(core.results), engine)
+
+
+def ready(found: Split) -> None:
+    """Have at hand what `trajectory` asks of a split, by the time that a compiler traces it."""
+    _ = found.core.record, found.core.parameters
+    if found.late and reads_state(found.late):
+        ready(found.late.ahead)

@@ -1,6 +1,6 @@
 """Compile kernels for a GPU that is not there: Triton has all that makes machine code, and needs one to run it only.
 
-Usage, without TRITON_INTERPRET: python for_a_gpu.py CELL H TYPE [--kind sequence|grid|stages] [--warps WARPS] [--batch
+Usage, without TRITON_INTERPRET: python for_a_gpu.py CELL H TYPE [--kind sequence|scan|grid|stages] [--warps WARPS] [--batch
 SEQUENCES] [--read]; the last two are for a grid, whose matrices are read at every step or kept. Prints a JSON line for
 each kernel: its loop, the seconds that it took, its bytes of shared memory, and what the assembler says of registers
 and spills.
@@ -21,9 +21,9 @@ from triton.compiler import ASTSource
 
 from gatework.cells import catalogue
 from gatework.graph.plan import plan
-from gatework.kernels.triton import build, grid, sequence, stages, together
+from gatework.kernels.triton import build, grid, scan, sequence, stages, together
 from gatework.kernels.triton.call import FEW, block
-from gatework.kernels.triton.ways import COLUMNS, INNER, ROWS
+from gatework.kernels.triton.ways import COLUMNS, ENTRIES, INNER, ROWS, TIMES, WARPS
 
 HOPPER, PROCESSORS = 90, 132
 TYPES = {"float32": ("fp32", tl.float32), "bfloat16": ("bf16", tl.bfloat16)}
@@ -36,6 +36,12 @@ def kernels(asked):
         loop, backward = getattr(made, which), which == "backward"
         if asked.kind == "sequence":
             yield which, sequence.write(loop, backward=backward).text
+        elif asked.kind == "scan":
+            one = scan.write(loop, backward=backward)
+            if one:
+                yield which, one.text
+            if one and one.summary:
+                yield f"{which} summary", one.summary.text
         elif asked.kind == "grid":
             yield (
                 which,
@@ -53,6 +59,8 @@ def options(asked):
     warps = {"num_warps": asked.warps or (4 if asked.H <= FEW else 8)}
     if asked.kind == "sequence":
         return {"BLOCK_B": ROWS, "BLOCK_N": whole, "BLOCK_H": whole, **warps}
+    if asked.kind == "scan":
+        return {"BLOCK_T": TIMES, "BLOCK_E": ENTRIES, "num_warps": asked.warps or WARPS}
     if asked.kind == "stages":
         return {"BLOCK_B": ROWS, "BLOCK_H": COLUMNS, "BLOCK_K": INNER, "BLOCK_W": whole, **warps}
     share = together.shares(asked.batch, asked.H, 1, PROCESSORS)
@@ -72,6 +80,8 @@ def compiled(text, asked):
     }
     if "barrier" in signature:
         signature["barrier"] = "*i32"
+    if "summary" in signature:
+        signature["summary"] = "*fp32"
     # Torch's memory begins at multiples of 16 bytes, and so does every row of these sizes.
     even = [k for k, name in enumerate(function.arg_names) if name.startswith(("a_", "w_", "step_"))]
     source = ASTSource(function, signature, constants, {(k,): [["tt.divisibility", 16]] for k in even})

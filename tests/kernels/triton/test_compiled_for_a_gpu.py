@@ -22,6 +22,7 @@ SHARED, REGISTERS = 227 << 10, 255
         ("lstm", 64, "bfloat16", "sequence"),
         ("mgu", 128, "bfloat16", "sequence"),
         ("sru", 64, "float32", "sequence"),
+        ("lru", 64, "bfloat16", "scan"),
         ("slstm", 512, "bfloat16", "stages"),
         ("lstm", 768, "bfloat16", "grid"),
         ("mgu", 512, "float32", "grid --read"),

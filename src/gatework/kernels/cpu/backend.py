@@ -13,7 +13,7 @@ from torch import Tensor
 from gatework.graph import Graph
 from gatework.kernels import operator
 from gatework.kernels.cpu import host
-from gatework.kernels.early import trajectory
+from gatework.kernels.early import ready, trajectory
 from gatework.kernels.recurrence import unplanned
 
 DTYPES = (torch.float32, torch.float64)
@@ -34,8 +34,7 @@ class Cpu:
 
     def ready(self, graph: Graph) -> None:
         """Have at hand what `trajectory` asks of a graph, by the time that a compiler traces it."""
-        core = graph.parts.core
-        _ = core.record, core.parameters
+        ready(graph.parts)
 
     def unfit(self, x: Tensor) -> str:
         """Why it cannot run on this tensor's device, or with its type; empty where it can."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gatework.graph import Graph
 from gatework.kernels import operator
-from gatework.kernels.early import trajectory
+from gatework.kernels.early import ready, trajectory
 from gatework.kernels.recurrence import unplanned
 from gatework.kernels.triton import build
 
@@ -33,8 +33,7 @@ class Triton:
 
     def ready(self, graph: Graph) -> None:
         """Have at hand what `trajectory` asks of a graph, by the time that a compiler traces it."""
-        core = graph.ahead.core
-        _ = core.record, core.parameters
+        ready(graph.ahead)
 
     def unfit(self, x: Tensor) -> str:
         """Why it cannot run on this tensor's device, or with its type; empty where it can."""

@@ -36,4 +36,61 @@ def wait(barrier, reached):
     while tl.atomic_add(barrier, 0, sem="acquire") < reached:
         pass
     tl.debug_barrier()
+
+
+# What joins two steps, the earlier first: their factors, then their offsets.
+
+
+@triton.jit
+def replaced(b1, b2):
+    return b2
+
+
+@triton.jit
+def summed(b1, b2):
+    return b1 + b2
+
+
+@triton.jit
+def affine(a1, b1, a2, b2):
+    return a2 * a1, a2 * b1 + b2
+
+
+@triton.jit
+def affine_pair(a1, b1, c1, d1, u1, v1, a2, b2, c2, d2, u2, v2):
+    # The matrix [a b; c d] and the offsets u, v.
+    return (
+        a2 * a1 + b2 * c1, a2 * b1 + b2 * d1, c2 * a1 + d2 * c1, c2 * b1 + d2 * d1,
+        a2 * u1 + b2 * v1 + u2, c2 * u1 + d2 * v1 + v2,
+    )
+
+
+@triton.jit
+def turning(a1, c1, u1, v1, a2, c2, u2, v2):
+    # The same with the matrix [a -c; c a].
+    return a2 * a1 - c2 * c1, c2 * a1 + a2 * c1, a2 * u1 - c2 * v1 + u2, c2 * u1 + a2 * v1 + v2
+
+
+@triton.jit
+def least(a1, b1, a2, b2):
+    return a1 + a2, tl.minimum(b1 + a2, b2, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def most(a1, b1, a2, b2):
+    return a1 + a2, tl.maximum(b1 + a2, b2, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def row_before(rows, first, row):
+    # Every row moved down by one; the first is given.
+    above = tl.gather(rows, tl.broadcast_to(tl.maximum(row - 1, 0), rows.shape), 0)
+    return tl.where(row == 0, first, above)
+
+
+@triton.jit
+def last_row(rows, row, count):
+    # The last of the first `count` rows, or of all where there are fewer.
+    last = tl.minimum(count, rows.shape[0]) - 1
+    return tl.sum(tl.where(row == last, rows, 0.0), axis=0)[None, :]
 """

@@ -78,8 +78,13 @@ class Together:
     name = "one launch, programs together"
 
     def fits(self, call: Call) -> bool:
-        """Whether all programs can run at once, and have vectors of H entries only."""
-        return call.x.is_cuda and self._shares(call).groups > 0 and not self._made(call).unfit
+        """Whether programs have anything to exchange, can run at once, and have vectors of H entries only."""
+        return call.x.is_cuda and self.would_fit(call) and self._shares(call).groups > 0
+
+    def would_fit(self, call: Call) -> bool:
+        """Whether a GPU with enough processors could run it."""
+        made = self._made(call)
+        return bool(made.shared) and not made.unfit
 
     def arrays(self, call: Call) -> Iterable[str]:
         """Those that somebody reads after the kernel, or that it reads."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gatework.graph.loop import Keeping
-from gatework.kernels.triton import sequence, stages
+from gatework.kernels.triton import chunks, scan, sequence, stages
 from gatework.kernels.triton.build import function
 from gatework.kernels.triton.call import Call, block, stepping
 from gatework.kernels.triton.chip import on_chip
@@ -20,6 +20,12 @@ ROWS = 16
 
 COLUMNS, INNER = 64, 32
 """Units of a program, and entries that are summed at a time, where programs share the units of a sequence."""
+
+TIMES, ENTRIES, WARPS = 32, 32, 4
+"""Time steps of a chunk, entries and warps of a program, where time steps are scanned."""
+
+BUSY, SHORTEST = 512, 4
+"""Programs that keep a GPU busy: up to so many, a sequence is cut into segments, of so many chunks at least."""
 
 WIDEST = 256
 """Units up to which a whole sequence is one launch of programs with all units."""
@@ -40,6 +46,55 @@ class Way(Protocol):
 
     def run(self, call: Call) -> None:
         """Run the loop, whose arrays are all there."""
+
+
+class Scan:
+    """One launch, by a scan: a program has some entries, and takes time in chunks."""
+
+    name = "one launch, by a scan"
+
+    def fits(self, call: Call) -> bool:
+        """Whether there is such a kernel."""
+        return self._made(call) is not None
+
+    def arrays(self, call: Call) -> Iterable[str]:
+        """Those that somebody reads after the kernel, or that it reads."""
+        made = self._made(call)
+        return made.arrays if made else ()
+
+    def run(self, call: Call) -> None:
+        """The launch."""
+        made = self._made(call)
+        assert made, "a way runs what it fits"
+        T, B, H = len(call.x), call.sequences, call.H
+        blocks = -(-B * H // ENTRIES)
+        span = self._span(T, blocks * call.members) if made.summary else T
+        segments = -(-T // span)
+        real = torch.promote_types(call.x.dtype, torch.float32)
+        values = made.summary.values if made.summary else 0
+        summary = call.x.new_empty(values, segments, call.members * B, H, dtype=real)
+        options = {name: call.options[name] for name in ("H", "REAL")}
+
+        def launch(one: chunks.Scan, count: int) -> None:
+            given = [each for name in one.arrays for each in stepping(call.arrays[name])]
+            weights = [call.weights[key] for key in one.weights]
+            sizes = (call.begin, T, B, span, segments)
+            blocking = {"BLOCK_T": TIMES, "BLOCK_E": ENTRIES, "num_warps": WARPS}
+            function(one.text)[blocks, call.members, count](*given, *weights, summary, *sizes, **options, **blocking)
+
+        if made.summary and segments > 1:
+            launch(made.summary, segments - 1)
+        launch(made, segments)
+
+    def _span(self, T: int, programs: int) -> int:
+        """Time steps of a segment, so many that there are chunks enough for each, and few enough for all programs."""
+        segments = max(1, min(BUSY // programs, T // (SHORTEST * TIMES)))
+        return -(-T // (segments * TIMES)) * TIMES
+
+    def _made(self, call: Call) -> chunks.Scan | None:
+        return call.made(
+            self.name, lambda: scan.write(call.loop, backward=call.backward, input_gradient=call.input_gradient)
+        )
 
 
 class Whole:
@@ -117,7 +172,7 @@ class Steps:
         return [one for one in made if call.input_gradient or not one.optional]
 
 
-WAYS: tuple[Way, ...] = (Whole(), Together(), Steps())
+WAYS: tuple[Way, ...] = (Scan(), Whole(), Together(), Steps())
 """All of them: first what is likely to be the best, last what always fits."""
 
 

@@ -40,9 +40,10 @@ TRITON: dict[Op, str] = {
 TAB = "    "
 
 _OWN = """
-tl triton sigmoid tanh softplus wait row rows column columns inside mask here there member zeros moment step begin
-T B N H BLOCK_B BLOCK_N BLOCK_H BLOCK_K BLOCK_W REAL DOT PRECISION column_N in_N mask_N here_N k inner vector matrix
-whole tile barrier reached stage forward backward"""
+tl triton sigmoid tanh softplus wait row rows column columns inside mask here there member zeros moment step begin T B
+N H BLOCK_B BLOCK_N BLOCK_H BLOCK_K BLOCK_W REAL DOT PRECISION column_N in_N mask_N here_N k inner vector matrix whole
+tile barrier reached stage forward backward entry BLOCK_T BLOCK_E summed affine affine_pair turning least most
+row_before last_row replaced summary segment segments span size end before known"""
 _TAKEN = frozenset({*_OWN.split(), *keyword.kwlist, *dir(builtins)})
 """Names that mean something else in a kernel."""
 
