@@ -1,9 +1,9 @@
 """Compile kernels for a GPU that is not there: Triton has all that makes machine code, and needs one to run it only.
 
-Usage, without TRITON_INTERPRET: python for_a_gpu.py CELL H TYPE [--kind sequence|scan|grid|stages] [--warps WARPS] [--batch
-SEQUENCES] [--read]; the last two are for a grid, whose matrices are read at every step or kept. Prints a JSON line for
-each kernel: its loop, the seconds that it took, its bytes of shared memory, and what the assembler says of registers
-and spills.
+Usage, without TRITON_INTERPRET: python for_a_gpu.py CELL H TYPE [--kind sequence|scan|grid|stages] [--warps WARPS]
+[--batch SEQUENCES] [--read]; the last two are for a grid, whose matrices are read at every step or kept. Prints a JSON
+line for each kernel: its loop, the seconds that it took, its bytes of shared memory, and what the assembler says of
+registers and spills.
 """
 
 import argparse

@@ -18,10 +18,8 @@ SHARED, REGISTERS = 227 << 10, 255
 @pytest.mark.parametrize(
     ("cell", "H", "kind", "launch"),
     [
-        ("gru", 64, "float32", "sequence"),
-        ("lstm", 64, "bfloat16", "sequence"),
+        ("lstm", 64, "float32", "sequence"),
         ("mgu", 128, "bfloat16", "sequence"),
-        ("sru", 64, "float32", "sequence"),
         ("lru", 64, "bfloat16", "scan"),
         ("slstm", 512, "bfloat16", "stages"),
         ("lstm", 768, "bfloat16", "grid"),

@@ -67,15 +67,15 @@ class ChunkWriter(SequenceWriter):
             self._read(place)
         for system in self.affine.systems:
             self._system(system, stage)
-        self._stage(stage)
+        self.stage(stage)
         for leaf, slot in self._slots.items():
-            self.say(f"{self._carried[slot]} = {self._last(leaf, 'end - step')}")
+            self.say(f"{self.carried[slot]} = {self._last(leaf, 'end - step')}")
         body, self.lines = self.lines, []
         if self.loop.last:
-            self.values = {leaf: self._carried[slot] for leaf, slot in self._slots.items()}
-            self._stage(self.loop.last)
+            self.values = {leaf: self.carried[slot] for leaf, slot in self._slots.items()}
+            self.stage(self.loop.last)
         last, self.lines = self.lines, []
-        begins = [self._begin(slot, name) for slot, name in self._carried.items()]
+        begins = [self.begin_of(slot, name) for slot, name in self.carried.items()]
         begins += self._known_segments() if self.affine.independent else []
         return self._kernel(begins, body, [*AFTER, *last] if last else [])
 
@@ -86,11 +86,11 @@ class ChunkWriter(SequenceWriter):
 
     def _start(self, leaf: int) -> str:
         """The variable of what a chunk begins with."""
-        return self._carried[self._slots[leaf]]
+        return self.carried[self._slots[leaf]]
 
     def _next(self, leaf: int) -> int:
         """The node that the next step will read where this one has read the leaf."""
-        return self._stored[self._slots[leaf]]
+        return self.stored[self._slots[leaf]]
 
     def _number(self, leaf: int) -> str:
         """The number that every step hands on where the leaf is read, which is fixed."""
@@ -168,7 +168,7 @@ class ChunkWriter(SequenceWriter):
 
     def _read(self, place: Place) -> str:
         """The variable of what lies in an array that the kernel only reads; of others there is none yet."""
-        return "" if place.shift and (place.array, place.block) in self._carried else super()._read(place)
+        return "" if place.shift and (place.array, place.block) in self.carried else super()._read(place)
 
     def _load(self, place: Place) -> str:
         found = f"tl.load({self._address(place, 'here')}, mask=mask, other=0.0).to(REAL)"
@@ -191,20 +191,19 @@ class ChunkWriter(SequenceWriter):
         mask = "mask & (moment == T - 1)" if pair else "mask"
         self.say(f"tl.store({self._address(store.place, 'here')}, {self.whole(store.node)}, mask={mask})")
 
-    def _begin(self, slot: Slot, name: str) -> str:
+    def begin_of(self, slot: Slot, name: str) -> str:
+        """What is carried as it is before the first step, as one row."""
         start = self.loop.arrays[slot[0]].start
         if not start:
             return f"{name} = tl.zeros((1, BLOCK_E), REAL)"
         return f"{name} = tl.load({self._address(Place(start), 'here')}, mask=inside, other=0.0).to(REAL)"
 
     def _kernel(self, begins: list[str], body: list[str], last: list[str]) -> Scan:
-        arguments = [*(f"{name}, step_{name}," for name in self._arrays.values())]
-        arguments += [f"{name}," for name in self.weights.values()]
         lines = [
             # How long a sequence is, and how many there are, makes no other kernel.
             '@triton.jit(do_not_specialize=["begin", "T", "B", "span", "segments"])',
             f"def {'backward' if self.backward else 'forward'}(",
-            *(f"{TAB}{one}" for one in arguments),
+            *(f"{TAB}{one}" for one in self.arguments()),
             f"{TAB}summary, begin, T, B, span, segments,",
             f"{TAB}H: tl.constexpr, BLOCK_T: tl.constexpr, BLOCK_E: tl.constexpr, REAL: tl.constexpr,",
             "):",
@@ -218,7 +217,7 @@ class ChunkWriter(SequenceWriter):
             f"{2 * TAB}step += BLOCK_T",
             *(TAB + line for line in last),
         ]
-        return Scan("\n".join(lines) + "\n", tuple(self._arrays), tuple(self.weights))
+        return Scan("\n".join(lines) + "\n", tuple(self.arrays), tuple(self.weights))
 
 
 KNOWN = "known = summary + before * size + here"

@@ -28,7 +28,7 @@ class SummaryWriter(ChunkWriter):
         for leaf in sorted(self.affine.fixed):
             # A segment but the first begins with the number itself.
             name = self._start(leaf)
-            self._begins.append(self._begin(self._slots[leaf], name))
+            self._begins.append(self.begin_of(self._slots[leaf], name))
             self._begins.append(f"{name} = tl.where(segment == 0, {name}, {self._number(leaf)})")
             self.say(f"{name} = {self._last(leaf, 'BLOCK_T')}")
         body, self.lines = self.lines, []
