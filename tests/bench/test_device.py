@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from gatework.bench import device as gpu
-from gatework.bench import members
+from gatework.bench import device_rates, device_sides, members, uneven
 from gatework.bench.device_page import device_page
 from gatework.bench.members import Ensemble, together
 from gatework.bench.shapes import Shape
 from gatework.bench.timing import Effort
+from gatework.bench.torch_sides import Compiled
+from gatework.bench.uneven import Uneven
 from gatework.cli.main import status
 from gatework.errors import BackendError, GateworkError, UsageError
 from gatework.kernels.triton import build
@@ -30,7 +32,7 @@ bench = importlib.import_module("gatework.cli.bench")
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch):
     """The flags of torch that a benchmark sets, and rates that nobody has to wait for."""
-    monkeypatch.setattr(gpu, "measure_rates", lambda *_: gpu.DeviceRates(1e12, 1e12))
+    monkeypatch.setattr(gpu, "measure_rates", lambda *_: gpu.DeviceRates(1e12, 1e12, 0.0))
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     yield
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
@@ -59,7 +61,7 @@ def test_every_side_in_both_passes():
 def test_members_are_trained_together_and_in_turn():
     ensemble = Ensemble(3, SHAPE)
     cells, where = ("gru", "mgu", "lstm"), torch.device("cpu")
-    rows = list(gpu.measure_device(cells, (), ("float32",), where, FEW, ensemble=ensemble))
+    rows = list(gpu.measure_device(cells, (), ("float32",), where, FEW, first=(ensemble,)))
     assert [(row.cell, row.mode, row.kernel) for row in rows] == [
         (cell, mode, kernel)
         for cell in ("gru", "lstm")  # mgu is none of torch's
@@ -76,15 +78,59 @@ def test_members_are_trained_together_and_in_turn():
 def test_the_command_measures_the_seeds_of_a_study(monkeypatch, capsys):
     monkeypatch.setattr(gpu, "check_device", lambda _: torch.device("cpu"))
     monkeypatch.setattr(members, "SEEDS", Ensemble(2, SHAPE))
-    arguments = ["bench", "--device", "cuda", "--cells", "gru", "--shapes", "1,2,3,4", "--dtype", "float32", "--quick"]
-    assert status(arguments) == 0
-    assert "gru float32 2 × 2,3,4,4 training: triton, together" in capsys.readouterr().out
+    monkeypatch.setattr(uneven, "UNEVEN", (Uneven(SHAPE),))
+    monkeypatch.setattr(gpu, "QUICK", (SHAPE,))
+    assert status(["bench", "--device", "cuda", "--cells", "gru", "--dtype", "float32", "--quick"]) == 0
+    told = capsys.readouterr().out
+    for what in ("2 × 2,3,4,4 training: triton, together", "2,3,4,4 uneven forward: triton", "2,3,4,4 forward: triton"):
+        assert f"gru float32 {what}" in told
+
+
+def test_sequences_of_many_lengths():
+    where = torch.device("cpu")
+    rows = list(gpu.measure_device(("lstm", "mgu"), (), ("float32",), where, FEW, first=(Uneven(Shape(3, 8, 4, 4)),)))
+    assert [(row.cell, row.side, row.mode) for row in rows] == [
+        ("lstm", side, mode) for mode in ("forward", "training") for side in ("ours", "torch")
+    ]
+    assert all(row.difference < 1e-5 for row in rows)
+    assert {row.shape for row in rows} == {"3,8,4,4 uneven"}
+    (even, *_) = gpu.measure_device(("lstm",), (Shape(3, 8, 4, 4),), ("float32",), where, FEW)
+    assert rows[0].floor_ms == pytest.approx(even.floor_ms * (2 + 5 + 8) / (3 * 8), rel=0.05)
+
+
+@pytest.mark.parametrize("B", [1, 2, 7])
+def test_lengths_go_up_to_the_longest(B):
+    lengths = Uneven(Shape(B, 9, 1, 1)).lengths.tolist()
+    assert (len(lengths), max(lengths)) == (B, 9)
+    assert lengths == sorted(lengths)
+    assert min(lengths) >= 1
+
+
+def test_the_compiled_loop_where_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(Compiled, "build", lambda _, case: replace(device_sides.eager(case), kernel="torch.compile"))
+    rows = gpu.measure_device(("gru", "mgu"), (SHAPE,), ("float32",), torch.device("cpu"), FEW, compiled=True)
+    assert [(row.cell, row.mode) for row in rows if row.side == "compile"] == [("gru", "forward"), ("gru", "training")]
+
+
+def test_the_floor_is_that_of_steps_where_there_is_nothing_else_to_do(monkeypatch):
+    monkeypatch.setattr(gpu, "measure_rates", lambda *_: gpu.DeviceRates(1e30, 1e30, 1e-3))
+    floors = {row.mode: row.floor_ms for row in measured(("gru",))}
+    assert floors == {"forward": pytest.approx(SHAPE.T), "training": pytest.approx(2 * SHAPE.T)}
+
+
+def test_rates_are_measured():
+    found = device_rates.measure_rates(torch.device("cpu"), torch.float32)
+    assert found.product > 1e6
+    assert found.copy > 1e6
+    assert 0 <= found.step < 1
 
 
 def test_wrong_results_of_members_are_not_timed(monkeypatch):
-    monkeypatch.setattr(gpu, "in_turn", lambda case, kernel, make: together(replace(case, x=-case.x), kernel, "cpu"))
+    monkeypatch.setattr(
+        device_sides, "in_turn", lambda case, kernel, make: together(replace(case, x=-case.x), kernel, "cpu")
+    )
     with pytest.raises(BackendError, match=r"^Nothing was timed, because the results of torch for gru at 2,3,4,4"):
-        list(gpu.measure_device(("gru",), (), ("float32",), torch.device("cpu"), FEW, ensemble=Ensemble(3, SHAPE)))
+        list(gpu.measure_device(("gru",), (), ("float32",), torch.device("cpu"), FEW, first=(Ensemble(3, SHAPE),)))
 
 
 def test_bfloat16_is_compared_with_the_exact_numbers():
@@ -94,14 +140,14 @@ def test_bfloat16_is_compared_with_the_exact_numbers():
 
 
 def test_wrong_results_are_not_timed(monkeypatch):
-    original = gpu.eager
+    original = device_sides.eager
 
     def wrong(case):
         runner = original(case)
         results = runner.results()
         return type(runner)("wrong", runner.calls, lambda: type(results)(results.output + 0.1, results.gradients))
 
-    monkeypatch.setattr(gpu, "eager", wrong)
+    monkeypatch.setattr(device_sides, "eager", wrong)
     with pytest.raises(BackendError, match=r"^Nothing was timed, because the results of eager for gru at 2,3,4,4"):
         measured(("gru",))
 
@@ -152,15 +198,14 @@ def test_what_is_not_there_is_told_before_anything_is_measured():
 
 def test_what_was_measured_before_a_failure_is_told(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(gpu, "check_device", lambda _: torch.device("cpu"))
-    original = gpu.make_case
+    original = device_sides.make_case
 
     def failing(cell, *given, **more):
         if cell.name == "lstm":
             raise BackendError("No memory is left.")
         return original(cell, *given, **more)
 
-    monkeypatch.setattr(gpu, "make_case", failing)
-    monkeypatch.setattr(members, "SEEDS", None)
+    monkeypatch.setattr(device_sides, "make_case", failing)
     out = tmp_path / "gpu.md"
     arguments = ["bench", "--device", "cuda", "--cells", "mgu,lstm", "--shapes", "2,3,4,4", "--dtype", "float32"]
     assert status([*arguments, "--quick", "--json", "--out", str(out)]) == 2

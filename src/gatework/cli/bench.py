@@ -20,7 +20,7 @@ from gatework.errors import UsageError
 if TYPE_CHECKING:
     from gatework.bench.request import Request
 
-CELLS = "gru,lstm,rnn"
+CELLS, COMPILED = "gru,lstm,rnn", "compile"
 
 
 @click.command()
@@ -47,8 +47,9 @@ def bench(as_json: bool, out: Path | None, device: str, minutes: float | None, *
     keras (on JAX) and jax (lax.scan); or default (all that are installed, but compile), all, or none. Without --cells
     the whole catalogue is measured at one shape. A shape is B sequences of T steps, N inputs and H units.
 
-    With --device cuda the kernels in Triton are measured, beside cuDNN and a loop over time; also small networks, 64
-    trained together and one after the other.
+    With --device cuda the kernels in Triton are measured, beside cuDNN and a loop over time, with --peers compile
+    beside that loop under torch.compile too; also small networks, 64 trained together and one after the other, and
+    packed sequences of many lengths.
     """
     if out is not None:
         _check_place(out)
@@ -127,10 +128,11 @@ def _on_device(
     from gatework.bench.members import SEEDS
     from gatework.bench.timing import QUICK as FEW
     from gatework.bench.timing import Effort
+    from gatework.bench.uneven import UNEVEN
 
     for option, given in {
         "--threads": bool(threads),
-        "--peers": peers != "default",
+        "--peers": peers not in ("default", COMPILED),
         "--input-grad": input_grad,
         "--growth": growth,
     }.items():
@@ -144,7 +146,8 @@ def _on_device(
     seconds = float("inf") if minutes is None else 60 * minutes
     rows: list[gpu.DeviceRow] = []
     try:
-        for row in gpu.measure_device(named, chosen, kinds, where, effort, seconds, SEEDS):
+        first = () if shapes else (SEEDS, *UNEVEN)
+        for row in gpu.measure_device(named, chosen, kinds, where, effort, seconds, first, compiled=peers == COMPILED):
             rows.append(row)
             beside = "" if row.ratio is None else f", {row.ratio:.2f} × faster than cuDNN"
             told = f"{row.cell} {row.kind} {row.shape} {row.mode}: {row.kernel} {row.ms:.3f} ms{beside}"
