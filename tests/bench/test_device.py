@@ -54,8 +54,26 @@ def test_every_side_in_both_passes():
     assert {row.kernel for row in rows if row.side == "ours"} == {"triton"}
     assert all(0 < row.low_ms <= row.ms <= row.high_ms for row in rows)
     assert all(row.difference < 1e-5 for row in rows)
-    assert all((row.ratio is None) == (row.cell == "mgu") for row in rows)
     assert all(row.ratio == 1 for row in rows if row.side == "torch")
+    theirs = {row.mode: row.ms for row in rows if row.side == "torch"}
+    assert all(row.ratio == pytest.approx(theirs[row.mode] / row.ms) for row in rows)  # torch's GRU for mgu too
+    assert all(row.ratio is None for row in measured(("mgu",)))
+
+
+def test_a_long_case_is_checked_along_its_first_steps(monkeypatch):
+    monkeypatch.setattr(device_sides, "CHECKED_STEPS", 2)
+    checked = []
+    original = gpu._checked
+    monkeypatch.setattr(gpu, "_checked", lambda case, *given: (checked.append(case.shape), original(case, *given))[1])
+    assert {row.shape for row in measured(("gru",))} == {"2,3,4,4"}
+    assert set(checked) == {Shape(2, 2, 4, 4)}
+
+
+def test_every_width_is_measured_before_the_rims():
+    first = gpu.GRID[1 : 1 + 5 * 2]
+    assert {shape.H for shape in first} == {64, 128, 256, 512, 1024}
+    assert {shape.T for shape in first} == {256}
+    assert len(set(gpu.GRID)) == 1 + 5 * 4 * 3
 
 
 def test_members_are_trained_together_and_in_turn():
@@ -129,7 +147,7 @@ def test_wrong_results_of_members_are_not_timed(monkeypatch):
     monkeypatch.setattr(
         device_sides, "in_turn", lambda case, kernel, make: together(replace(case, x=-case.x), kernel, "cpu")
     )
-    with pytest.raises(BackendError, match=r"^Nothing was timed, because the results of torch for gru at 2,3,4,4"):
+    with pytest.raises(BackendError, match=r"^gru was not timed at 2,3,4,4, because the results of torch are"):
         list(gpu.measure_device(("gru",), (), ("float32",), torch.device("cpu"), FEW, first=(Ensemble(3, SHAPE),)))
 
 
@@ -148,8 +166,11 @@ def test_wrong_results_are_not_timed(monkeypatch):
         return type(runner)("wrong", runner.calls, lambda: type(results)(results.output + 0.1, results.gradients))
 
     monkeypatch.setattr(device_sides, "eager", wrong)
-    with pytest.raises(BackendError, match=r"^Nothing was timed, because the results of eager for gru at 2,3,4,4"):
-        measured(("gru",))
+    rows = []
+    told = r"^gru was not timed at 2,3,4,4, because the results of eager are .* So it is 1 times more\.$"
+    with pytest.raises(BackendError, match=told):
+        rows.extend(gpu.measure_device(("gru", "mgu"), (SHAPE,), ("float32",), torch.device("cpu"), FEW))
+    assert rows == []
 
 
 def test_when_the_time_is_over_what_was_measured_is_there():

@@ -20,11 +20,12 @@ def device_page(rows: Sequence[DeviceRow], about: Mapping[str, Any], command: st
     lines = [
         "# Kernels on a GPU",
         "",
-        f"`{command}`: {machine}. Medians of the device's own clock, sides in turn, results checked against the exact",
-        "ones first. `cuDNN ×` is how many times as long cuDNN takes, `floor` what a training step takes at least: its",
-        "products at the measured rate, its bytes at that of a copy, or its steps at the pace of the smallest ones.",
-        "`64 × B,T,N,H` are 64 members, each with weights and sequences of its own: ours together, cuDNN's one after",
-        "the other. `uneven` are packed sequences of T/4 to T steps.",
+        f"`{command}`: {machine}. Medians of the device's own clock, sides in turn, results of up to 64 steps checked",
+        "against the exact ones first. `cuDNN ×` is how many times as long cuDNN takes, its GRU for cells it lacks.",
+        "`floor` is what a training step takes at least: its products at the measured rate, its bytes at that of a",
+        "copy, or its steps at the pace of the smallest ones. `64 × B,T,N,H` are 64 members, each with weights and",
+        "sequences of its own: ours together, cuDNN's one after the other. `uneven` are packed sequences of T/4 to T",
+        "steps.",
         "",
     ]
     of = attrgetter("cell", "kind")

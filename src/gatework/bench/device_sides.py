@@ -20,6 +20,9 @@ from gatework.graph import Cell
 EAGER_STEPS = 256
 """Time steps up to which the loop is measured too: it takes a launch for every operation of every step."""
 
+CHECKED_STEPS = 64
+"""Time steps along which results are checked: the reference takes a launch for every operation of each."""
+
 COMPILED_STEPS = 64
 """Time steps up to which it is compiled, where that is asked for: the compiler unrolls it."""
 
@@ -28,10 +31,13 @@ COMPILED_STEPS = 64
 class Measured:
     """What is measured: the sides with what they are given, its name, and what their results have to be near.
 
+    These are those of a `short` case, the first steps of the same.
+
     It is so many times the work of a `case` alone.
     """
 
     case: Case
+    short: Case
     name: str
     times: float
     sides: Mapping[str, Callable[[Case], Runner]]
@@ -42,8 +48,17 @@ class Measured:
 def at_shape(cell: Cell, shape: Shape, dtype: torch.dtype, device: torch.device, compiled: bool) -> Measured:
     """A cell at a shape; where `compiled`, beside the compiled loop too."""
     case = _on(make_case(cell, shape, dtype=dtype), device)
+    short = _first(case)
     sides = _sides(case, device, compiled)
-    return Measured(case, str(shape), 1, sides, exact(case), reference(case).results())
+    return Measured(case, short, str(shape), 1, sides, exact(short), reference(short).results())
+
+
+def _first(case: Case) -> Case:
+    """The first steps of a case: what is right along them is right along more."""
+    steps = min(case.shape.T, CHECKED_STEPS)
+    return replace(
+        case, shape=replace(case.shape, T=steps), x=case.x[:steps].clone(), cotangent=case.cotangent[:steps].clone()
+    )
 
 
 def of_lengths(cell: Cell, uneven: Uneven, dtype: torch.dtype, device: torch.device) -> Measured:
@@ -54,14 +69,14 @@ def of_lengths(cell: Cell, uneven: Uneven, dtype: torch.dtype, device: torch.dev
         "torch": lambda case: packed(case, uneven, _who(device), partial(_torch_layer, case, device)),
     }
     precise, rough = (packed_reference(case, uneven, one) for one in (torch.float64, dtype))
-    return Measured(case, str(uneven), uneven.share, sides, precise, rough)
+    return Measured(case, case, str(uneven), uneven.share, sides, precise, rough)
 
 
 def of_members(cell: Cell, ensemble: Ensemble, dtype: torch.dtype, device: torch.device) -> Measured:
     """Many members of a cell that torch has."""
     case = _on(make_cases(cell, ensemble, dtype=dtype), device)
     rough = together(case, "reference", "reference").results()
-    return Measured(case, str(ensemble), ensemble.count, _sides_of_many(device), exact_together(case), rough)
+    return Measured(case, case, str(ensemble), ensemble.count, _sides_of_many(device), exact_together(case), rough)
 
 
 def _on(case: Case, device: torch.device) -> Case:
