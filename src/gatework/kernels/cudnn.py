@@ -33,7 +33,7 @@ class Cudnn:
 
     def refusal(self, graph: Graph) -> str:
         """Why the back-end cannot run this graph; empty where it can."""
-        if not _mode(graph):
+        if not _mode(graph.record):
             return f"it has kernels for {', '.join(one.cell for one in LAYOUTS.values())} and for no other cell"
         return _missing()
 
@@ -79,15 +79,15 @@ def _missing() -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _mode(graph: Graph) -> str:
-    """Torch's name for a cell; empty where torch has no kernel for it."""
-    return next((mode for mode, one in LAYOUTS.items() if catalogue[one.cell].graph.record == graph.record), "")
+def _mode(record: str) -> str:
+    """Torch's name for the cell of a graph's record; empty where torch has no kernel for it."""
+    return next((mode for mode, one in LAYOUTS.items() if catalogue[one.cell].graph.record == record), "")
 
 
 def _run(graph: Graph, given: Sequence[Tensor], *, training: bool) -> list[Tensor]:
     """The output at every step, and all last states."""
     x, *rest = given
-    mode = _mode(graph)
+    mode = _mode(graph.record)
     layout: TorchLayout = LAYOUTS[mode]
     states, weights = rest[: len(graph.states)], rest[len(graph.states) :]
     stored = layout.stored({one.key: weight for one, weight in zip(graph.parameters, weights, strict=True)})

@@ -80,16 +80,15 @@ class Choice:
 
         Raises `BackendError` where the one asked for cannot run.
         """
-        fit = self._fit(x)
         last = self._ran.get((x.device.type, x.dtype))
-        return last if last in fit else fit[0]
+        return last if last and not last.unfit(x) else self._first(x)
 
-    def _fit(self, x: Tensor) -> list[Backend]:
-        fit = [backend for backend in self.backends if not backend.unfit(x)]
-        if not fit:
-            first = self.backends[0]
-            raise BackendError(f"The back-end {first.name} cannot run this layer: {first.unfit(x)}; choose auto.")
-        return fit
+    def _first(self, x: Tensor) -> Backend:
+        for backend in self.backends:
+            if not backend.unfit(x):
+                return backend
+        first = self.backends[0]
+        raise BackendError(f"The back-end {first.name} cannot run this layer: {first.unfit(x)}; choose auto.")
 
     def _fastest(
         self,
@@ -99,12 +98,12 @@ class Choice:
         states: tuple[Tensor, ...],
         others: Sequence[Tensor],
     ) -> Backend:
-        """The back-end for a call."""
-        fit = self._fit(x)
-        if len(fit) == 1 or not is_measured(x):
-            return fit[0]
-        rivals = [one for one in fit if one.name != Reference().name]
-        found = fastest(rivals, Job(graph, parameters, x, states, tuple(others)))
+        """The back-end for a call: on a GPU the one that was found to be the fastest."""
+        if len(self.backends) == 1 or not is_measured(x):
+            return self._first(x)
+        fit = [one for one in self.backends if not one.unfit(x)]
+        job = Job(graph, parameters, x, states, tuple(others))
+        found = fastest([one for one in fit if one.name != Reference().name], job)
         best = next(one for one in fit if one.name == found.best)
         self._ran[x.device.type, x.dtype] = best
         return best

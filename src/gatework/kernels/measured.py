@@ -13,7 +13,7 @@ import re
 import statistics
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,21 +49,32 @@ class Found:
         return Found(min(times, key=times.__getitem__) if times else otherwise, times, failed)
 
 
-_known: dict[str, Found] = {}
+_known: dict[Hashable, Found] = {}
 _lock = threading.RLock()
 
 
-def remembered(kind: Kind, names: Sequence[str], measure: Callable[[], Found]) -> Found:
-    """What is known of a kind of call, or else is measured now; `names` are those that may be the fastest."""
+def remembered(about: Hashable, kind: Callable[[], Kind], names: Sequence[str], measure: Callable[[], Found]) -> Found:
+    """What is known of a kind of call, or else is measured now; `names` are those that may be the fastest.
+
+    `about` stands for the kind in this process: it is asked for at every call.
+    """
+    about = (about, tuple(names))
+    if about in _known:
+        return _known[about]
+    with _lock:
+        if about not in _known:
+            _known[about] = _looked_up(kind(), names, measure)
+        return _known[about]
+
+
+def _looked_up(kind: Kind, names: Sequence[str], measure: Callable[[], Found]) -> Found:
     told = {"format": FORMAT, "torch": torch.__version__, "names": list(names), **kind}
     key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-    with _lock:
-        if key not in _known:
-            kept = _kept(key, names)
-            _known[key] = kept or measure()
-            if not kept:
-                _keep(key, told, _known[key])
-        return _known[key]
+    found = _kept(key, names)
+    if not found:
+        found = measure()
+        _keep(key, told, found)
+    return found
 
 
 def forget() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -62,17 +62,24 @@ class Job:
         return torch.is_grad_enabled() and any(one.requires_grad for one in every)
 
     @property
-    def kind(self) -> Kind:
-        """What calls have in common that are measured once: B and T count as powers of two."""
+    def about(self) -> tuple[Hashable, ...]:
+        """What calls of a cell have in common that are measured once: B and T count as powers of two."""
         T, B, N = self.x.shape
+        sizes = (N, self.states[0].shape[-1], power(B), power(T))
+        return (self.x.device, self.x.dtype, self.training, sizes, tuple(_switches()))
+
+    @property
+    def kind(self) -> Kind:
+        """The same, and the cell, for those who read it elsewhere."""
+        _, _, training, sizes, precision = self.about
         return {
             "cell": hashlib.sha256(self.graph.record.encode()).hexdigest(),
             "device": device(self.x),
             "cudnn": torch.backends.cudnn.version(),
             "type": str(self.x.dtype).removeprefix("torch."),
-            "precision": _switches(),
-            "training": self.training,
-            "sizes": {"N": N, "H": self.states[0].shape[-1], "B": power(B), "T": power(T)},
+            "precision": precision,
+            "training": training,
+            "sizes": dict(zip("NHBT", sizes, strict=True)),  # type: ignore[call-overload]
         }
 
     def apart(self, steps: int) -> Job:
@@ -100,7 +107,8 @@ class Job:
 def fastest(candidates: Sequence[Candidate], job: Job) -> Found:
     """The fastest of several back-ends for a call; one that fails or is wrong is told, and is none."""
     names = [one.name for one in candidates]
-    return remembered(job.kind, [*names, Reference().name], lambda: _measured(candidates, job))
+    about = ("back-ends", job.graph.record, job.about)
+    return remembered(about, lambda: job.kind, [*names, Reference().name], lambda: _measured(candidates, job))
 
 
 def _measured(candidates: Sequence[Candidate], job: Job) -> Found:

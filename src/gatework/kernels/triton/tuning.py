@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,12 @@ def chosen(call: Call, ways: Sequence[Way]) -> Way:
     fit = [one for one in ways if one.fits(call)]
     if not is_measured(call.x):
         return fit[0]
-    found = remembered(_kind(call), [one.name for one in fit], lambda: _measured(call, fit))
+    T, B, N = call.x.shape
+    sizes = {"N": N, "H": call.H, "B": power(B // call.members), "T": power(T), "members": call.members}
+    kept = (call.x.device, call.x.dtype, call.options["PRECISION"], *sizes.values())
+    about = ("ways", call.cell, call.which, call.input_gradient, kept)
+    names = [one.name for one in fit]
+    found = remembered(about, lambda: _kind(call, sizes), names, lambda: _measured(call, fit))
     return next(one for one in fit if one.name == found.best)
 
 
@@ -44,11 +49,10 @@ def _measured(call: Call, fit: Sequence[Way]) -> Found:
     return Found.of(times, failed, fit[-1].name)
 
 
-def _kind(call: Call) -> dict[str, Any]:
+def _kind(call: Call, sizes: Mapping[str, int]) -> dict[str, Any]:
     """What calls have in common whose ways are tried once: B and T count as powers of two."""
     import triton
 
-    T, B, N = call.x.shape
     return {
         "loop": call.which,
         "cell": hashlib.sha256(call.cell.graph.record.encode()).hexdigest(),
@@ -57,5 +61,5 @@ def _kind(call: Call) -> dict[str, Any]:
         "type": str(call.x.dtype).removeprefix("torch."),
         "precision": call.options["PRECISION"],
         "input gradient": call.input_gradient,
-        "sizes": {"N": N, "H": call.H, "B": power(B // call.members), "T": power(T), "members": call.members},
+        "sizes": sizes,
     }
