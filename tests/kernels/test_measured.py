@@ -1,7 +1,9 @@
 """On a GPU back-ends are measured once for a kind of call: here with a processor in its place."""
 
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ import gatework as gw
 from gatework.cells import catalogue
 from gatework.kernels import BACKENDS, Reference, dispatch, measured
 from gatework.kernels.dispatch import Choice
+from gatework.kernels.measured import Found
 
 GRAPH = catalogue["gru"].graph
 
@@ -179,3 +182,25 @@ def test_a_machine_with_a_gpu_runs_tensors_on_its_processor_as_others_do(monkeyp
     found = dispatch.choose("auto", GRAPH)
     assert found.pick(torch.zeros(1)) is BACKENDS["cpu"]
     assert not dispatch.is_measured(torch.zeros(1))
+
+
+def test_a_thread_measures_while_another_waits_for_it():
+    """As a backward pass on a GPU, which has a thread of its own, while the pass as a whole is measured."""
+
+    def outer():
+        inner = threading.Thread(target=measured.remembered, args=("inner", dict, ["one"], lambda: Found("one")))
+        inner.start()
+        inner.join(timeout=20)
+        return Found("one" if not inner.is_alive() else "it waits for ever")
+
+    assert measured.remembered("outer", lambda: {"call": "outer"}, ["one"], outer).best == "one"
+
+
+def test_threads_that_measure_the_same_agree():
+    def measure():
+        time.sleep(0.01)
+        return Found("one", {"one": time.perf_counter()})
+
+    with ThreadPoolExecutor(4) as pool:
+        every = list(pool.map(lambda _: measured.remembered("same", dict, ["one"], measure), range(8)))
+    assert len({one.milliseconds["one"] for one in every}) == 1

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import statistics
-import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
@@ -50,7 +49,6 @@ class Found:
 
 
 _known: dict[Hashable, Found] = {}
-_lock = threading.RLock()
 
 
 def remembered(about: Hashable, kind: Callable[[], Kind], names: Sequence[str], measure: Callable[[], Found]) -> Found:
@@ -59,12 +57,11 @@ def remembered(about: Hashable, kind: Callable[[], Kind], names: Sequence[str], 
     `about` stands for the kind in this process: it is asked for at every call.
     """
     about = (about, tuple(names))
-    if about in _known:
-        return _known[about]
-    with _lock:
-        if about not in _known:
-            _known[about] = _looked_up(kind(), names, measure)
-        return _known[about]
+    found = _known.get(about)
+    if found is None:
+        # No lock is held: on a GPU a backward pass runs in another thread, and may have something to measure too.
+        found = _known.setdefault(about, _looked_up(kind(), names, measure))
+    return found
 
 
 def _looked_up(kind: Kind, names: Sequence[str], measure: Callable[[], Found]) -> Found:
@@ -79,8 +76,7 @@ def _looked_up(kind: Kind, names: Sequence[str], measure: Callable[[], Found]) -
 
 def forget() -> None:
     """Measure anew in this process."""
-    with _lock:
-        _known.clear()
+    _known.clear()
 
 
 def everything() -> list[tuple[dict[str, Any], Found]]:

@@ -112,6 +112,11 @@ def fastest(candidates: Sequence[Candidate], job: Job) -> Found:
 
 
 def _measured(candidates: Sequence[Candidate], job: Job) -> Found:
+    with torch.cuda.device_of(job.x):
+        return _measured_there(candidates, job)
+
+
+def _measured_there(candidates: Sequence[Candidate], job: Job) -> Found:
     failed, right = {}, []
     first = job.apart(CHECKED)
     wanted = first.run(Reference())
