@@ -10,6 +10,8 @@ import time
 import optuna
 import pytest
 
+from gatework.study.interruption import interruptible
+
 COMMAND = (
     *("compare", "sunspots", "--cells", "rnn,gru,mgu", "--seeds", "3", "--epochs", "6"),
     *("--window", "24", "--params", "2000", "--out", "run", "--json"),
@@ -87,3 +89,31 @@ def test_a_study_goes_on_where_it_was_stopped(tmp_path, undisturbed, kind):
     for key in finished:  # and none trained again
         assert (tmp_path / "run" / "trials" / f"{key}.safetensors").stat().st_mtime_ns == files[key]
     assert scores(output) == undisturbed
+
+
+def test_an_interruption_in_a_finalizer_is_not_lost_and_prints_nothing(capsys):
+    class Last:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    hook = sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt), interruptible() as check:
+        one = Last()
+        del one
+        check()
+    assert capsys.readouterr().err == ""
+    assert sys.unraisablehook is hook
+
+
+def test_other_errors_of_finalizers_are_told(capsys, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda one: told.append(one.exc_type))
+
+    class Last:
+        def __del__(self):
+            raise ValueError("no")
+
+    with interruptible():
+        one = Last()
+        del one
+    assert told == [ValueError]

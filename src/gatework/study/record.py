@@ -90,7 +90,7 @@ def _and(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def versions(device: str) -> dict[str, str]:
+def versions(device: str = "cpu") -> dict[str, str]:
     """The versions that the numbers depend on, and the machine, with the GPU where cells were trained on one."""
     packages = {
         name: version(name) for name in ("gatework", "torch", "numpy", "scipy", "statsmodels", "polars", "optuna")
