@@ -96,11 +96,15 @@ def test_an_interruption_in_a_finalizer_is_not_lost_and_prints_nothing(capsys):
         def __del__(self):
             signal.raise_signal(signal.SIGINT)
 
+    def press():
+        with interruptible() as check:
+            one = Last()
+            del one
+            check()
+
     hook = sys.unraisablehook
-    with pytest.raises(KeyboardInterrupt), interruptible() as check:
-        one = Last()
-        del one
-        check()
+    with pytest.raises(KeyboardInterrupt):
+        press()
     assert capsys.readouterr().err == ""
     assert sys.unraisablehook is hook
 
