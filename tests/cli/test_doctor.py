@@ -84,7 +84,7 @@ def test_what_was_measured_is_told(capsys, monkeypatch, tmp_path):
             "sizes": {"N": 3, "H": 7, "B": 4, "T": T},
         }
         found = measured.Found("triton", {"cudnn": 2.0, "triton": 1.0})
-        measured.remembered(T, lambda kind=kind: kind, ["cudnn", "triton"], lambda found=found: found)
+        measured.remembered(T, lambda kind=kind: kind, ["cudnn", "triton"], lambda found=found: found, what="")
     assert status(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["measured"]
     assert sorted(one["sizes"]["T"] for one in found) == list(range(1, 3 + doctor.SHOWN))

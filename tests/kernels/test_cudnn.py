@@ -7,7 +7,7 @@ import gatework as gw
 from gatework.cells import catalogue
 from gatework.errors import BackendError
 from gatework.graph.around import valid
-from gatework.kernels import BACKENDS, cudnn
+from gatework.kernels import BACKENDS, cudnn, dispatch
 
 CELLS = ("rnn", "rnn_relu", "lstm", "gru")
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -112,3 +112,36 @@ def test_without_a_gpu_the_reason_is_told(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert BACKENDS["cudnn"].refusal(catalogue["gru"].graph) == "torch finds no GPU here"
     assert BACKENDS["cudnn"].unfit(torch.zeros(1)) == "it runs on cuda, not on cpu"
+
+
+@pytest.mark.parametrize("call", [{"lengths": torch.tensor([3, 1])}, {"resets": torch.zeros(3, 2, dtype=torch.bool)}])
+def test_lengths_and_resets_are_for_others(call, monkeypatch):
+    x, given = torch.randn(3, 2, 3, device=DEVICE), {name: one.to(DEVICE) for name, one in call.items()}
+    layer = gw.Recurrent("gru", 3, 7, backend="cudnn").to(DEVICE)
+    told = (
+        "^The back-end cudnn cannot run this layer: it has kernels for rnn, rnn_relu, lstm, gru and for no other cell"
+    )
+    with pytest.raises(BackendError, match=told):
+        layer(x, **given)
+    layer(x)
+    # Where it is one of several, the others run it.
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(dispatch, "BACKENDS", {name: BACKENDS[name] for name in ("cudnn", "cpu", "reference")})
+    several = gw.Recurrent("gru", 3, 7).to(DEVICE)
+    assert several.kernel == "cudnn"
+    several(x, **given)[0].sum().backward()
+    assert several.layer(0).U_n.grad.isfinite().all()
+
+
+def test_nothing_is_kept_after_a_backward_pass_and_a_second_one_computes_it_again():
+    layer = layers("lstm")[1]
+    output, _ = layer(torch.randn(3, 2, 3, device=DEVICE))
+    node = output.grad_fn
+    while "Differentiable" not in node.name():
+        node = next(one for one, _ in node.next_functions if one is not None)
+    first = torch.autograd.grad(output.sum(), layer.layer(0).U_i, retain_graph=True)[0]
+    assert node.results is None
+    second = torch.autograd.grad(output.sum(), layer.layer(0).U_i)[0]
+    assert torch.equal(first, second)
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        torch.autograd.grad(output.sum(), layer.layer(0).U_i)

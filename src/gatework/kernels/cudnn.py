@@ -104,15 +104,11 @@ class _Differentiable(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, graph: Graph, *given: Tensor) -> tuple[Tensor, ...]:
-        with torch.enable_grad():
-            leaves = [
-                one.detach().requires_grad_(want) for one, want in zip(given, ctx.needs_input_grad[1:], strict=True)
-            ]
-            results = _run(graph, leaves, training=True)
-        ctx.graph, ctx.leaves, ctx.results = graph, leaves, results
+        ctx.graph = graph
+        ctx.leaves, ctx.results = _recorded(graph, given, ctx.needs_input_grad[1:])
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*given)
-        return tuple(one.detach() for one in results)
+        return tuple(one.detach() for one in ctx.results)
 
     @staticmethod
     def backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -123,8 +119,20 @@ class _Differentiable(torch.autograd.Function):
             operands = (list(given[:1]), list(given[1:end]), list(given[end:]))
             found = operator.through_reference(recurrence(graph.record), *operands, list(d_results))
             return None, *(one for group in found for one in group)
+        if ctx.results is None:  # a second time
+            ctx.leaves, ctx.results = _recorded(graph, given, ctx.needs_input_grad[1:])
+        leaves: list[Tensor] = ctx.leaves
         pairs = [(y, d) for y, d in zip(ctx.results, d_results, strict=True) if d is not None]
-        asked = [one for one in ctx.leaves if one.requires_grad]
+        # What they keep is large, and a loss may be kept for long.
+        ctx.leaves = ctx.results = None
+        asked = [one for one in leaves if one.requires_grad]
         outputs, arriving = [y for y, _ in pairs], [d for _, d in pairs]
-        gradients = iter(torch.autograd.grad(outputs, asked, arriving, retain_graph=True, allow_unused=True))
-        return None, *(next(gradients) if one.requires_grad else None for one in ctx.leaves)
+        gradients = iter(torch.autograd.grad(outputs, asked, arriving, allow_unused=True))
+        return None, *(next(gradients) if one.requires_grad else None for one in leaves)
+
+
+def _recorded(graph: Graph, given: Sequence[Tensor], wanted: Sequence[bool]) -> tuple[list[Tensor], list[Tensor]]:
+    """Copies of what is given, and the results with their way back to these."""
+    with torch.enable_grad(), torch.autocast(given[0].device.type, enabled=False):
+        leaves = [one.detach().requires_grad_(want) for one, want in zip(given, wanted, strict=True)]
+        return leaves, _run(graph, leaves, training=True)

@@ -22,7 +22,7 @@ from gatework.kernels.cpu.host import refusal
 from gatework.kernels.cudnn import Cudnn
 from gatework.kernels.members import transformed
 from gatework.kernels.reference import Reference
-from gatework.kernels.rivals import Job, fastest
+from gatework.kernels.rivals import Job, fastest, known_fastest
 from gatework.kernels.triton.backend import Triton
 
 Ran = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
@@ -64,6 +64,36 @@ ON_A_GPU = ("cudnn", "triton")
 
 
 @dataclass(frozen=True)
+class Refused:
+    """What stands for a back-end that was asked for by name, where it cannot run one of a layer's graphs."""
+
+    name: str
+    reason: str
+
+    def refusal(self, graph: Graph) -> str:
+        """The reason."""
+        return self.reason
+
+    def ready(self, graph: Graph) -> None:
+        """Nothing is made ahead."""
+
+    def unfit(self, x: Tensor) -> str:
+        """The reason."""
+        return self.reason
+
+    def trajectory(
+        self,
+        graph: Graph,
+        parameters: Mapping[str, Tensor],
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        others: Sequence[Tensor] = (),
+    ) -> Ran:
+        """Nothing runs. Raises `BackendError`."""
+        raise BackendError(f"The back-end {self.name} cannot run this layer: {self.reason}; choose auto.")
+
+
+@dataclass(frozen=True)
 class Choice:
     """The back-ends that may run a cell, the best first. One alone was asked for by name."""
 
@@ -74,6 +104,16 @@ class Choice:
         """Have at hand what running this graph asks of it, before anything traces that."""
         for backend in self.backends:
             backend.ready(graph)
+
+    def along(self, graph: Graph) -> Choice:
+        """The same for another graph of the cell, with arithmetic on states and no more: only cuDNN knows no such."""
+        reasons = {one.name: one.refusal(graph) for one in self.backends if one.name == Cudnn().name}
+        if not any(reasons.values()):
+            return self
+        if len(self.backends) == 1:
+            ((name, reason),) = reasons.items()
+            return Choice((Refused(name, reason),))
+        return Choice(tuple(one for one in self.backends if one.name not in reasons))
 
     def pick(self, x: Tensor) -> Backend:
         """The back-end for a tensor's device and type: on a GPU the one that ran last, before that the first that fits.
@@ -99,11 +139,14 @@ class Choice:
         others: Sequence[Tensor],
     ) -> Backend:
         """The back-end for a call: on a GPU the one that was found to be the fastest."""
-        if len(self.backends) == 1 or not is_measured(x):
+        if len(self.backends) == 1 or not (x.is_cuda or is_measured(x)) or torch.compiler.is_compiling():
             return self._first(x)
         fit = [one for one in self.backends if not one.unfit(x)]
+        rivals = [one for one in fit if one.name != Reference().name]
         job = Job(graph, parameters, x, states, tuple(others))
-        found = fastest([one for one in fit if one.name != Reference().name], job)
+        found = fastest(rivals, job) if is_measured(x) else None if transformed() else known_fastest(rivals, job)
+        if found is None:
+            return self._first(x)
         best = next(one for one in fit if one.name == found.best)
         self._ran[x.device.type, x.dtype] = best
         return best
@@ -149,6 +192,7 @@ def is_measured(x: Tensor) -> bool:
         and x.numel() > 0
         and not torch.compiler.is_compiling()
         and not transformed()
+        and not torch._C._len_torch_dispatch_stack()
         and not torch.cuda.is_current_stream_capturing()
     )
 
@@ -168,6 +212,8 @@ def choose(backend: str, graph: Graph) -> Choice:
             _tell(f"Cells run on the slow reference back-end: compiled kernels cannot run here: {refusal()}.")
         elif reasons["cpu"]:
             _tell(f"A cell runs on the slow reference back-end: no kernel can be compiled for it: {reasons['cpu']}.")
+        if reasons.get("triton"):
+            _tell(f"On a GPU a cell runs on the slow reference back-end: {reasons['triton']}.")
         return Choice(tuple(BACKENDS[name] for name in asked if not reasons[name]))
     if backend not in BACKENDS:
         raise BackendError(f"There is no back-end {backend!r}: choose auto or one of {', '.join(BACKENDS)}.")

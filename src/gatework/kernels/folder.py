@@ -21,7 +21,10 @@ def default_folder() -> Path | None:
     """The folder that the environment names, or the system's for what can be made again; None where there is none."""
     chosen = os.environ.get("GATEWORK_CACHE")
     if chosen is not None:
-        return Path(chosen).expanduser() if chosen else None
+        try:
+            return Path(chosen).expanduser() if chosen else None
+        except RuntimeError:  # of a user that there is not
+            return None
     caches = os.environ.get("XDG_CACHE_HOME", "")
     if sys.platform == "darwin":
         caches = os.path.expanduser("~/Library/Caches")

@@ -12,9 +12,12 @@ import os
 import re
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import version
+from math import isfinite
 from typing import Any
 
 import torch
@@ -51,27 +54,52 @@ class Found:
 _known: dict[Hashable, Found] = {}
 
 
-def remembered(about: Hashable, kind: Callable[[], Kind], names: Sequence[str], measure: Callable[[], Found]) -> Found:
+def remembered(
+    about: Hashable, kind: Callable[[], Kind], names: Sequence[str], measure: Callable[[], Found], *, what: str
+) -> Found:
     """What is known of a kind of call, or else is measured now; `names` are those that may be the fastest.
 
-    `about` stands for the kind in this process: it is asked for at every call.
+    `about` stands for the kind in this process: it is asked for at every call. `what` says what the names are names
+    of, where one has failed and a warning says so.
     """
     about = (about, tuple(names))
     found = _known.get(about)
     if found is None:
         # No lock is held: on a GPU a backward pass runs in another thread, and may have something to measure too.
         found = _known.setdefault(about, _looked_up(kind(), names, measure))
+        for name, why in found.failed.items():
+            where = kind().get("device", "this device")
+            warnings.warn(f"{what} {name} is left aside on {where}: {why}.", stacklevel=3)
     return found
 
 
+def known(about: Hashable, kind: Callable[[], Kind], names: Sequence[str]) -> Found | None:
+    """What was measured of a kind of call, in this process or another; None where that is not known."""
+    about = (about, tuple(names))
+    if about not in _known:
+        kept = _kept(_key(_told(kind(), names)), names)
+        if kept:
+            _known[about] = kept
+    return _known.get(about)
+
+
 def _looked_up(kind: Kind, names: Sequence[str], measure: Callable[[], Found]) -> Found:
-    told = {"format": FORMAT, "torch": torch.__version__, "names": list(names), **kind}
-    key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    told = _told(kind, names)
+    key = _key(told)
     found = _kept(key, names)
     if not found:
         found = measure()
         _keep(key, told, found)
     return found
+
+
+def _told(kind: Kind, names: Sequence[str]) -> dict[str, Any]:
+    ours = {"format": FORMAT, "gatework": version("gatework"), "torch": torch.__version__, "names": list(names)}
+    return {**ours, **kind}
+
+
+def _key(told: Kind) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def forget() -> None:
@@ -140,9 +168,12 @@ def _content(text: bytes) -> tuple[dict[str, Any], Found] | None:
         content = json.loads(text)
         kind, best = content["kind"], content["best"]
         times = {str(name): float(one) for name, one in content["milliseconds"].items()}
-    except (ValueError, TypeError, KeyError, AttributeError):
+        sizes = {str(name): int(one) for name, one in kind["sizes"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
-    return (kind, Found(best, times)) if isinstance(kind, dict) and isinstance(best, str) else None
+    words = {name: one for name, one in kind.items() if isinstance(one, str | bool)}
+    right = isinstance(best, str) and all(isfinite(one) for one in times.values())
+    return ({**words, "sizes": sizes}, Found(best, times)) if right else None
 
 
 def _keep(key: str, kind: Kind, found: Found) -> None:

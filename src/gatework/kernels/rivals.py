@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -14,11 +13,14 @@ import torch
 from torch import Tensor
 
 from gatework.graph import Graph
-from gatework.kernels.measured import Found, Kind, device, milliseconds, power, remembered
+from gatework.kernels.measured import Found, Kind, device, known, milliseconds, power, remembered
 from gatework.kernels.reference import Reference
 
-CHECKED = 8
-"""Time steps that are checked."""
+CHECKED = 72
+"""Time steps that are checked: more than two chunks of a scan."""
+
+LEAST = 0.02
+"""Of the largest number of all results, what counts as one's largest at least."""
 
 CLOSE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 1e-1, torch.float16: 2e-2}
 """How far a result may be from the reference, of the largest number beside it: some hundred roundings in that type."""
@@ -99,51 +101,71 @@ class Job:
         given = [one for one in (self.x, *self.states, *self.others, *self.parameters.values()) if one.requires_grad]
         if not given:
             return found
-        outputs = [one for one in found if one.requires_grad]
-        gradients = torch.autograd.grad([one.sum() for one in outputs], given, allow_unused=True)
-        return [one.detach() for one in (*found, *gradients) if one is not None]
+        sums = [one.sum() for one in found if one.requires_grad]
+        # What nothing depends on has a gradient of zeros for some back-ends, and none for others.
+        gradients = torch.autograd.grad(sums, given, materialize_grads=True)
+        return [one.detach() for one in (*found, *gradients)]
+
+
+def known_fastest(candidates: Sequence[Candidate], job: Job) -> Found | None:
+    """What was found earlier; None where that is not known, and nothing is measured."""
+    return known(*_asked(candidates, job))
 
 
 def fastest(candidates: Sequence[Candidate], job: Job) -> Found:
     """The fastest of several back-ends for a call; one that fails or is wrong is told, and is none."""
-    names = [one.name for one in candidates]
-    about = ("back-ends", job.graph.record, job.about)
-    return remembered(about, lambda: job.kind, [*names, Reference().name], lambda: _measured(candidates, job))
+    return remembered(*_asked(candidates, job), lambda: _measured(candidates, job), what="The back-end")
+
+
+def _asked(candidates: Sequence[Candidate], job: Job) -> tuple[Hashable, Callable[[], Kind], Sequence[str]]:
+    names = [*(one.name for one in candidates), Reference().name]
+    return ("back-ends", job.graph.record, job.about), lambda: job.kind, names
 
 
 def _measured(candidates: Sequence[Candidate], job: Job) -> Found:
-    with torch.cuda.device_of(job.x):
-        return _measured_there(candidates, job)
+    # What is saved for these gradients is not for whoever watches what a training saves.
+    with torch.cuda.device_of(job.x), torch.autograd.graph.saved_tensors_hooks(_same, _same):
+        first, whole = job.apart(CHECKED), job.apart(len(job.x))
+        wanted = first.run(Reference())
+        times, failed = {}, {}
+        for one in candidates:
+            try:
+                why = _difference(first.run(one), wanted, job.x.dtype)
+                if not why:
+                    whole.run(one)
+                    times[one.name] = milliseconds(partial(whole.run, one), job.x.is_cuda)
+            except Exception as error:  # noqa: BLE001 - of a compiler, a driver, or for want of memory: others may run
+                why = next(iter(str(error).splitlines()), type(error).__name__)
+            if why:
+                failed[one.name] = why
+        return Found.of(times, failed, Reference().name)
 
 
-def _measured_there(candidates: Sequence[Candidate], job: Job) -> Found:
-    failed, right = {}, []
-    first = job.apart(CHECKED)
-    wanted = first.run(Reference())
-    for one in candidates:
-        try:
-            why = _difference(first.run(one), wanted, job.x.dtype)
-        except Exception as error:  # noqa: BLE001 - of a compiler, a driver, or for want of memory: others may run
-            why = next(iter(str(error).splitlines()), type(error).__name__)
-        if why:
-            failed[one.name] = why
-            warnings.warn(f"The back-end {one.name} is left aside on {device(job.x)}: {why}.", stacklevel=2)
-        else:
-            right.append(one)
-    whole = job.apart(len(job.x))
-    times = {one.name: milliseconds(partial(whole.run, one), job.x.is_cuda) for one in right}
-    return Found.of(times, failed, Reference().name)
+def _same(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 def _difference(found: Sequence[Tensor], wanted: Sequence[Tensor], dtype: torch.dtype) -> str:
     """What is wrong with results; empty where they are right."""
-    allowed = ROUNDED if _is_rounded(dtype) else CLOSE[dtype]
+    largest = max((_largest(other) for other in wanted), default=0.0)
     for one, other in zip(found, wanted, strict=True):
-        size = max(float(other.abs().nan_to_num().max()), 1.0) if other.numel() else 1.0
-        if not torch.allclose(one, other, rtol=0, atol=allowed * size, equal_nan=True):
+        if one.shape != other.shape:
+            return f"a result is {tuple(one.shape)} and not {tuple(other.shape)}"
+        # Sums that nearly cancel are as exact as what they are of.
+        size = max(_largest(other), LEAST * largest)
+        if not torch.allclose(one, other, rtol=0, atol=allowed(dtype) * size, equal_nan=True):
             worst = float((one - other).abs().nan_to_num(nan=math.inf).max())
             return f"its results differ from the reference's by {worst:.1g} where the largest is {size:.1g}"
     return ""
+
+
+def _largest(one: Tensor) -> float:
+    return float(one.abs().nan_to_num(nan=0.0, posinf=0.0).max()) if one.numel() else 0.0
+
+
+def allowed(dtype: torch.dtype) -> float:
+    """How far a result may be from the reference, of the largest number beside it."""
+    return ROUNDED if _is_rounded(dtype) else CLOSE[dtype]
 
 
 def _is_rounded(dtype: torch.dtype) -> bool:

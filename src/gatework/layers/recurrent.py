@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gatework.cells import find
-from gatework.errors import UsageError
+from gatework.errors import BackendError, UsageError
 from gatework.graph import Cell, Graph, Parameter
 from gatework.graph.around import INITIAL, KEPT, VALID, ground, multiplied
 from gatework.graph.around import layer_norm as normalised
@@ -160,7 +161,8 @@ class RecurrentLayer(nn.Module):
             graph = replace(graph, shown=asked.shown) if asked.shown else graph
             plain = _Asked(asked.training)
             known = self._variants.get(plain)
-            self._variants[asked] = graph, known[1] if known else choose(self._backend_name, graph.whole.core)
+            core = graph.whole.core
+            self._variants[asked] = graph, known[1].along(core) if known else choose(self._backend_name, core)
         return self._variants[asked]
 
     def reset_parameters(self) -> None:
@@ -285,7 +287,23 @@ class RecurrentLayer(nn.Module):
     def extra_repr(self) -> str:
         """The words inside the brackets of `print(layer)`."""
         projected = f", proj_size={self._projection.size}" if self._projection else ""
-        return f"{self.cell.name}, {self.input_size}, {self.hidden_size}{projected}, kernel={self.kernel}"
+        return f"{self.cell.name}, {self.input_size}, {self.hidden_size}{projected}, kernel={self._told_kernel()}"
+
+    def _told_kernel(self) -> str:
+        """The back-end that runs it, or that was asked for where it cannot run now, as before a move to a GPU."""
+        try:
+            return self.kernel
+        except BackendError:
+            return self._backend_name
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """What runs it is chosen anew: it may have come to another machine."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        asked, self._variants = [*self._variants], {}
+        with suppress(BackendError):  # told when it is called
+            for one in asked:
+                graph, backend = self._variant(one)
+                backend.ready(graph.whole.core)
 
 
 def _initial(state: str) -> str:

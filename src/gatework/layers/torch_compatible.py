@@ -40,6 +40,12 @@ class TorchCompatible(nn.RNNBase):
         self.cell: Cell = catalogue[self._layout.cell]
         self._backend = choose(backend, self.cell.graph)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """What runs it is chosen anew: it may have come to another machine."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.__dict__.pop("_ending", None)
+        self._backend = choose(self._backend_name, self.cell.graph)
+
     @property
     def kernel(self) -> str:
         """The name of the back-end that runs this layer, on the device and in the type of its weights."""

@@ -216,7 +216,7 @@ def test_a_way_that_fails_is_left_aside_and_told(tried, monkeypatch):
         raise RuntimeError("out of resource: shared memory")
 
     monkeypatch.setattr(ways.Whole, "run", fail)
-    told = r"^Kernels of one launch are left aside on .*: out of resource: shared memory\.$"
+    told = r"^The kernel of one launch is left aside on .*: out of resource: shared memory\.$"
     with pytest.warns(UserWarning, match=told):
         compare(layers("gru", 3, 7), torch.randn(4, 5, 3))
     assert set(tried) == {ways.Steps}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -11,22 +10,29 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatework.kernels.measured import Found, device, milliseconds, power, remembered
+from gatework.graph.loop import Keeping
+from gatework.kernels.measured import Found, device, known, milliseconds, power, remembered
 from gatework.kernels.triton.call import Call
 from gatework.kernels.triton.ways import Way
+
+APART = {torch.float64: 1e-6, torch.float32: 2e-2, torch.bfloat16: 2e-1, torch.float16: 5e-2}
+"""How far results of two ways may be apart, of the largest: they round differently, and long sequences stretch that."""
 
 
 def chosen(call: Call, ways: Sequence[Way]) -> Way:
     """The way for a call: the last that fits is for where no other can run. The arrays of the call may be written."""
     fit = [one for one in ways if one.fits(call)]
-    if not is_measured(call.x):
+    if not call.x.is_cuda and not is_measured(call.x):
         return fit[0]
     T, B, N = call.x.shape
     sizes = {"N": N, "H": call.H, "B": power(B // call.members), "T": power(T), "members": call.members}
     kept = (call.x.device, call.x.dtype, call.options["PRECISION"], *sizes.values())
     about = ("ways", call.cell, call.which, call.input_gradient, kept)
-    names = [one.name for one in fit]
-    found = remembered(about, lambda: _kind(call, sizes), names, lambda: _measured(call, fit))
+    asked = (about, lambda: _kind(call, sizes), [one.name for one in fit])
+    if is_measured(call.x):
+        found = remembered(*asked, lambda: _measured(call, fit), what="The kernel of")
+    else:
+        found = known(*asked) or Found(fit[0].name)
     return next(one for one in fit if one.name == found.best)
 
 
@@ -36,17 +42,47 @@ def is_measured(x: Tensor) -> bool:
 
 
 def _measured(call: Call, fit: Sequence[Way]) -> Found:
+    """The times of all but the last. Where two differ in their results, the last says which of them is right."""
     times, failed = {}, {}
+    results: dict[str, dict[str, Tensor]] = {}
     for way in fit[:-1]:
-        call.allocate(way.arrays(call))
         try:
-            way.run(call)
+            results[way.name] = _ran(call, way)
             times[way.name] = milliseconds(partial(way.run, call), call.x.is_cuda)
         except Exception as error:  # noqa: BLE001 - of the compiler or the driver, for want of registers, say
             failed[way.name] = next(iter(str(error).splitlines()), type(error).__name__)
-            told = f"Kernels of {way.name} are left aside on {device(call.x)}: {failed[way.name]}."
-            warnings.warn(told, stacklevel=2)
+    first = next(iter(results.values()), {})
+    if any(_differ(one, first) for one in results.values()):
+        judge = _ran(call, fit[-1])
+        for name in [name for name, one in results.items() if _differ(one, judge)]:
+            failed[name] = f"its results differ from those of {fit[-1].name}"
+            times.pop(name, None)
     return Found.of(times, failed, fit[-1].name)
+
+
+def _ran(call: Call, way: Way) -> dict[str, Tensor]:
+    """What a way writes to the arrays that outlive the loop."""
+    call.allocate(way.arrays(call))
+    way.run(call)
+    stages = (*call.loop.stages, *([call.loop.last] if call.loop.last else []))
+    written = {store.place.array for one in stages if call.input_gradient or not one.optional for store in one.stores}
+    lasting = (Keeping.SEQUENCE, Keeping.START, Keeping.RING)
+    names = (name for name in written if call.loop.arrays[name].keeping in lasting)
+    return {name: call.arrays[name].clone() for name in names if name in call.arrays}
+
+
+def _differ(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Whether results are further apart than roundings explain."""
+    return any(
+        not torch.allclose(tensor, other[name], rtol=0, atol=_allowed(other[name]), equal_nan=True)
+        for name, tensor in one.items()
+        if name in other
+    )
+
+
+def _allowed(tensor: Tensor) -> float:
+    size = float(tensor.abs().nan_to_num(nan=0.0, posinf=0.0).max()) if tensor.numel() else 0.0
+    return APART[tensor.dtype] * max(size, 1e-3)
 
 
 def _kind(call: Call, sizes: Mapping[str, int]) -> dict[str, Any]:
