@@ -45,12 +45,16 @@ def kernels(asked):
         elif asked.kind == "grid":
             yield (
                 which,
-                grid.write(loop, backward=backward, parts=0 if asked.read else -(-asked.H // together.PART)).text,
+                grid.write(loop, backward=backward, parts=0 if asked.read else -(-asked.H // shares(asked).part)).text,
             )
         else:
             every, last = stages.write(loop)
             for k, one in enumerate((*every, *([last] if last else []))):
                 yield f"{which} {k}", one.text
+
+
+def shares(asked):
+    return together.shares(asked.batch, asked.H, 1, PROCESSORS)
 
 
 def options(asked):
@@ -63,7 +67,7 @@ def options(asked):
         return {"BLOCK_T": TIMES, "BLOCK_E": ENTRIES, "num_warps": asked.warps or WARPS}
     if asked.kind == "stages":
         return {"BLOCK_B": ROWS, "BLOCK_H": COLUMNS, "BLOCK_K": INNER, "BLOCK_W": whole, **warps}
-    share = together.shares(asked.batch, asked.H, 1, PROCESSORS)
+    share = shares(asked)
     found = share.reading(asked.type != "float32") if asked.read else share.keeping()
     return {"BLOCK_B": share.rows, "BLOCK_H": share.columns, "BLOCK_W": whole, **found}
 
@@ -82,8 +86,8 @@ def compiled(text, asked):
         signature["barrier"] = "*i32"
     if "summary" in signature:
         signature["summary"] = "*fp32"
-    # Torch's memory begins at multiples of 16 bytes, and so does every row of these sizes.
-    even = [k for k, name in enumerate(function.arg_names) if name.startswith(("a_", "w_", "step_"))]
+    # Torch's memory begins at multiples of 16 bytes.
+    even = [k for k, name in enumerate(function.arg_names) if name.startswith(("a_", "w_"))]
     source = ASTSource(function, signature, constants, {(k,): [["tt.divisibility", 16]] for k in even})
     return triton.compile(source, target=GPUTarget("cuda", HOPPER, 32), options=launch)
 

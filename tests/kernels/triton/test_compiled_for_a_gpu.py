@@ -11,14 +11,15 @@ import pytest
 pytest.importorskip("triton")
 
 HERE = Path(__file__).parent
-SHARED, REGISTERS = 227 << 10, 255
-"""What a block of compute capability 9.0 may have: bytes of shared memory, and registers for a thread."""
+SHARED, SPILLED = 227 << 10, 64
+"""Bytes of shared memory that a block of compute capability 9.0 may have; and those of a thread that find no registers,
+few enough to cost nothing."""
 
 
 @pytest.mark.parametrize(
     ("cell", "H", "kind", "launch"),
     [
-        ("lstm", 64, "float32", "sequence"),
+        ("lstm", 64, "bfloat16", "sequence"),
         ("mgu", 128, "bfloat16", "sequence"),
         ("lru", 64, "bfloat16", "scan"),
         ("slstm", 512, "bfloat16", "stages"),
@@ -41,4 +42,4 @@ def test_kernels_compile_in_seconds_and_fit(cell, H, kind, launch, tmp_path):
     assert {line["loop"].split()[0] for line in lines} == {"inference", "forward", "backward"}
     for line in lines:
         assert line["shared"] <= SHARED
-        assert line["registers"] <= REGISTERS
+        assert line["spilled"] <= SPILLED

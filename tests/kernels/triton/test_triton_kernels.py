@@ -74,7 +74,7 @@ def exchanges(cell):
 
 def run_in_turns(monkeypatch, programs):
     """Have programs that wait for each other run on the CPU, `programs` at once, with small parts of matrices."""
-    monkeypatch.setattr(together, "PART", 16)
+    monkeypatch.setattr(together, "HELD", 256)
     if DEVICE == "cpu":
         in_turns.install(monkeypatch)
         monkeypatch.setattr(together.Together, "fits", together.Together.would_fit)
@@ -211,6 +211,20 @@ def test_ways_are_tried_once_and_the_last_only_where_no_other_can_run(tried):
     assert {kind["loop"] for kind, _ in measured.everything()} == {"forward", "backward"}
 
 
+def test_a_way_with_wrong_results_is_left_aside_and_told(tried, monkeypatch):
+    class Wrong(ways.Whole):
+        name = "zeros"
+
+        def run(self, call):
+            super().run(call)
+            call.arrays["y" if not call.backward else "d"].zero_()
+
+    monkeypatch.setattr(engine, "WAYS", (Wrong(), ways.Whole(), ways.Steps()))
+    told = r"^The kernel of zeros is left aside on .*: its results differ from those of a launch for every stage\.$"
+    with pytest.warns(UserWarning, match=told):
+        compare(layers("gru", 3, 7), torch.randn(4, 5, 3))
+
+
 def test_a_way_that_fails_is_left_aside_and_told(tried, monkeypatch):
     def fail(self, call):
         raise RuntimeError("out of resource: shared memory")
@@ -343,7 +357,9 @@ def test_without_a_gpu_the_reason_is_told(monkeypatch):
 def test_an_old_gpu_is_told(monkeypatch):
     monkeypatch.setattr(build, "interpreted", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (6, 1))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (6, 1))
+    build.too_old.cache_clear()
     assert build.refusal() == "the GPU has compute capability 6.1, and Triton needs 7.0"
 
 
@@ -420,6 +436,17 @@ def test_threads_take_turns_in_the_interpreter():
 
         with ThreadPoolExecutor(4) as pool:
             assert all(torch.equal(one, expected) for one in pool.map(call, range(8)))
+
+
+def test_one_gpu_of_several_is_enough(monkeypatch):
+    monkeypatch.setattr(build, "interpreted", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda k: ((6, 1), (9, 0))[k])
+    build.too_old.cache_clear()
+    assert build.refusal() == ""
+    assert build.too_old(0)
+    build.too_old.cache_clear()
 
 
 def test_a_triton_that_is_too_old_is_told(monkeypatch):

@@ -40,6 +40,8 @@ class Triton:
         device = "cpu" if build.interpreted() else "cuda"
         if x.device.type != device:
             return f"it runs on {device} here, not on {x.device.type}"
+        if x.is_cuda and build.too_old(x.get_device()):
+            return build.too_old(x.get_device())
         kinds = (*DTYPES, torch.float64) if device == "cpu" else DTYPES
         if x.dtype not in kinds:
             return f"it computes in float32, bfloat16 and float16, not in {str(x.dtype).removeprefix('torch.')}"

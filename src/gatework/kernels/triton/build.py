@@ -27,7 +27,13 @@ def refusal() -> str:
 def _without_interpreter() -> str:
     if not torch.cuda.is_available():
         return "torch finds no GPU here"
-    major, minor = torch.cuda.get_device_capability()
+    return min((too_old(k) for k in range(torch.cuda.device_count())), key=len)
+
+
+@functools.cache
+def too_old(device: int) -> str:
+    """Why a GPU is too old; empty where it is not."""
+    major, minor = torch.cuda.get_device_capability(device)
     return "" if major >= 7 else f"the GPU has compute capability {major}.{minor}, and Triton needs 7.0"
 
 

@@ -102,5 +102,5 @@ def block(size: int) -> int:
 
 
 def stepping(tensor: Tensor) -> tuple[Tensor, int]:
-    """An array as kernels take it: its address, and the entries from one time step to the next."""
-    return tensor, tensor.stride(0) if tensor.dim() == 3 else 0
+    """An array as kernels take it: its address, and whether it goes on with time, (T, B, columns), or is the same."""
+    return tensor, int(tensor.dim() == 3)

@@ -200,14 +200,13 @@ class ChunkWriter(SequenceWriter):
 
     def _kernel(self, begins: list[str], body: list[str], last: list[str]) -> Scan:
         lines = [
-            # How long a sequence is, and how many there are, makes no other kernel.
-            '@triton.jit(do_not_specialize=["begin", "T", "B", "span", "segments"])',
+            self.decorator("begin", "T", "B", "span", "segments"),
             f"def {'backward' if self.backward else 'forward'}(",
             *(f"{TAB}{one}" for one in self.arguments()),
             f"{TAB}summary, begin, T, B, span, segments,",
             f"{TAB}H: tl.constexpr, BLOCK_T: tl.constexpr, BLOCK_E: tl.constexpr, REAL: tl.constexpr,",
             "):",
-            *(TAB + line for line in (*ENTRIES, *self.own_weights(), *self.opening, *begins)),
+            *(TAB + line for line in (*ENTRIES, *self.strides(1), *self.own_weights(), *self.opening, *begins)),
             f"{TAB}step = segment * span",
             f"{TAB}end = tl.minimum(T, step + span)",
             f"{TAB}while step < end:",

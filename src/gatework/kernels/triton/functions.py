@@ -30,7 +30,8 @@ def softplus(a):
 
 @triton.jit
 def wait(barrier, reached):
-    # All have written before one says so, and none reads before the last one has said so.
+    # All have written before one says so, and none reads before the last one has said so. The load has to acquire, also
+    # for those who read through the first level of caches, as copies that are under way while others work may do.
     tl.debug_barrier()
     tl.atomic_add(barrier, 1, sem="release")
     while tl.atomic_add(barrier, 0, sem="acquire") < reached:

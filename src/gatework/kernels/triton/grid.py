@@ -25,7 +25,7 @@ Moment = tuple[str, int]
 class Grid:
     """A kernel's text and what its function is called with.
 
-    In order: for each of `arrays` its address and the entries from one time step to the next, the addresses of
+    In order: for each of `arrays` its address and whether it goes on with time, 1 or 0, the addresses of
     `weights`, the counters of the programs that wait for each other, zero at first and one for every member and first
     index of the grid, then the time step to begin with, T and B of one member, and by name the sizes and blocks and
     `REAL`, `PRECISION`. `shared` are the arrays through which programs exchange vectors. `tiles` counts the matrices,
@@ -59,7 +59,7 @@ class _Grid(SequenceWriter):
         body, last = self.written()
         begins = [self.begin_of(slot, name) for slot, name in self.carried.items()]
         lines = [
-            '@triton.jit(do_not_specialize=["begin", "T", "B"])',
+            self.decorator("begin", "T", "B"),
             f"def {'backward' if self.backward else 'forward'}(",
             *(f"{TAB}{one}" for one in self.arguments()),
             f"{TAB}barrier, begin, T, B,",
@@ -67,7 +67,7 @@ class _Grid(SequenceWriter):
             f"{TAB}BLOCK_K: tl.constexpr, BLOCK_W: tl.constexpr, REAL: tl.constexpr, DOT: tl.constexpr,",
             f"{TAB}PRECISION: tl.constexpr,",
             "):",
-            *(TAB + line for line in (*ACROSS, *self.own_weights())),
+            *(TAB + line for line in (*ACROSS, *self.strides(2), *self.own_weights())),
             *([f"{TAB}inner = tl.arange(0, BLOCK_K)"] if self.parts else []),
             *(TAB + line for line in self.opening),
             f"{TAB}zeros = tl.zeros((BLOCK_B, BLOCK_H), REAL)",
@@ -87,7 +87,9 @@ class _Grid(SequenceWriter):
             *(2 * TAB + line for line in last),
             f"{2 * TAB}tile += tl.num_programs(0)",
         ]
-        unfit = any("_N" in line for line in lines if "BLOCK_N" not in line)
+        unfit = self.wide or any(
+            stage.columns == "N" for stage in self.loop.stages if self.optional or not stage.optional
+        )
         arrays, weights, shared = tuple(self.arrays), tuple(self.weights), tuple(sorted(self._shared))
         return Grid("\n".join(lines) + "\n", arrays, weights, shared, len(self._matrices), unfit)
 

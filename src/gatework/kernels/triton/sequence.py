@@ -23,7 +23,7 @@ Slot = tuple[str, int]
 class Sequence:
     """A kernel's text and what its function is called with.
 
-    In order: for each of `arrays` its address and the entries from one time step to the next, the addresses of
+    In order: for each of `arrays` its address and whether it goes on with time, 1 or 0, the addresses of
     `weights`, then the time step to begin with, T and B, and by name the sizes and blocks and `REAL`, `PRECISION`.
     B counts the sequences of one member.
     `tiles` are the sizes, by letter, of the matrices that are kept on the chip. A kernel that is a `scan` has none, and
@@ -108,7 +108,9 @@ class SequenceWriter(Writer):
         self.say(f"tl.store({self._address(store.place, base)}, {self.whole(store.node)}, mask={mask})")
 
     def _entries(self, array: str) -> tuple[str, str]:
-        return ("here_N", "mask_N") if self.loop.arrays[array].columns == "N" else ("here", "mask")
+        wide = self.loop.arrays[array].columns == "N"
+        self.wide |= wide
+        return ("here_N", "mask_N") if wide else ("here", "mask")
 
     def leaf(self, k: int, stage: Stage) -> str:
         """What is read, and what is accumulated."""
@@ -182,8 +184,22 @@ class SequenceWriter(Writer):
 
     def arguments(self) -> list[str]:
         """Those for arrays and weights."""
-        every = [f"{name}, step_{name}," for name in self.arrays.values()]
+        every = [f"{name}, moves_{name}," for name in self.arrays.values()]
         return every + [f"{name}," for name in self.weights.values()]
+
+    def decorator(self, *sizes: str) -> str:
+        """The line before the function: how long a sequence is, and how many there are, makes no other kernel."""
+        names = (*sizes, *(f"moves_{name}" for name in self.arrays.values()))
+        return f"@triton.jit(do_not_specialize=[{', '.join(map(repr, names))}])"
+
+    def strides(self, axis: int) -> list[str]:
+        """Lines for the entries from one time step to the next, of all members, which are that axis of the grid.
+
+        They are no arguments: with H known, it is known what divides them.
+        """
+        arrays = [(self.loop.arrays[one], name) for one, name in self.arrays.items()]
+        lines = [f"step_{name} = moves_{name} * every * ({one.blocks} * {one.columns})" for one, name in arrays]
+        return [f"every = tl.num_programs({axis}).to(tl.int64) * B", *lines]
 
     def _tile(self, key: str, *, transposed: bool) -> str:
         if (key, transposed) not in self._tiles:
@@ -192,6 +208,7 @@ class SequenceWriter(Writer):
 
     def _tile_line(self, key: str, transposed: bool, name: str) -> str:
         """A matrix as its product takes it: the entries that are summed over first."""
+        self.wide |= self.is_wide(key)
         inner, size = ("column_N", "N") if self.is_wide(key) else ("column", "H")
         rows, columns = ("[:, None]", "[None, :]") if transposed else ("[None, :]", "[:, None]")
         along, across = f"column{rows}", f"{inner}{columns}"
@@ -208,12 +225,12 @@ class SequenceWriter(Writer):
     def _assembled(self, body: list[str], last: list[str]) -> Sequence:
         begins = [self.begin_of(slot, name) for slot, name in self.carried.items()]
         tiles = [self._tile_line(key, transposed, name) for (key, transposed), name in self._tiles.items()]
-        wide = any("_N" in line for line in (*body, *last, *tiles, *self.opening))
         head = [
             "row = tl.program_id(0) * BLOCK_B + tl.arange(0, BLOCK_B)",
             *ACROSS,
+            *self.strides(2),
             *ROWS,
-            *(WIDE if wide else ()),
+            *(WIDE if self.wide else ()),
             "zeros = tl.zeros((BLOCK_B, BLOCK_H), REAL)",
             *self.own_weights(),
             *tiles,
@@ -225,8 +242,7 @@ class SequenceWriter(Writer):
         ]
         steps = [*body, f"moment {'-' if self.backward else '+'}= 1", "step += 1"]
         lines = [
-            # How long a sequence is, and how many there are, makes no other kernel.
-            '@triton.jit(do_not_specialize=["begin", "T", "B"])',
+            self.decorator("begin", "T", "B"),
             f"def {'backward' if self.backward else 'forward'}(",
             *(f"{TAB}{one}" for one in self.arguments()),
             f"{TAB}begin, T, B,",

@@ -17,8 +17,8 @@ from gatework.kernels.triton.call import Call, block, stepping
 COLUMNS, ROWS = (16, 32, 64, 128), (16, 32, 64)
 """Units, and sequences, that a program may have."""
 
-PART = 128
-"""Rows of a matrix that a program keeps as one, and entries of a vector that it reads at once."""
+HELD = 4096
+"""Entries of all its sequences that a program reads at once, where it keeps the rows of matrices that they meet."""
 
 READ, READ_FLOAT32 = 2048, 32
 """Entries of a matrix, and rows of one in float32, that are read at once where matrices are not kept."""
@@ -40,6 +40,11 @@ class Shares:
         """Whether vectors leave room for matrices that are kept."""
         return self.rows < ROWS[-1]
 
+    @property
+    def part(self) -> int:
+        """Rows of a matrix that are kept as one: fewer are more products to compile, more are more registers."""
+        return max(16, HELD // self.rows)
+
     def reading(self, half: bool) -> dict[str, int]:
         """Options of a kernel that reads its matrices at every step: some reads are under way while it multiplies."""
         most = self.rows == ROWS[-1]
@@ -50,7 +55,7 @@ class Shares:
 
     def keeping(self) -> dict[str, int]:
         """Options of one that keeps them."""
-        return {"BLOCK_K": PART, "num_warps": 4}
+        return {"BLOCK_K": self.part, "num_warps": 4}
 
 
 def shares(B: int, H: int, members: int, programs: int) -> Shares:
@@ -104,9 +109,10 @@ class Together:
 
     def _chosen(self, call: Call) -> tuple[grid.Grid, dict[str, Any]]:
         """The kernel that keeps matrices on the chip, where they fit there, and its options."""
-        made, share, parts = self._made(call), self._shares(call), -(-call.H // PART)
+        made, share = self._made(call), self._shares(call)
+        parts = -(-call.H // share.part)
         size = call.x.element_size()
-        kept = made.tiles * parts * PART * share.columns * size
+        kept = made.tiles * parts * share.part * share.columns * size
         # Products as three would keep each matrix as two, in registers.
         if share.keeps and kept <= chip.on_chip(call.x) and call.options["PRECISION"] != chip.THRICE:
             return self._made(call, parts), share.keeping()

@@ -40,10 +40,10 @@ TRITON: dict[Op, str] = {
 TAB = "    "
 
 _OWN = """
-tl triton sigmoid tanh softplus wait row rows column columns inside mask here there member zeros moment step begin T B
-N H BLOCK_B BLOCK_N BLOCK_H BLOCK_K BLOCK_W REAL DOT PRECISION column_N in_N mask_N here_N k inner vector matrix whole
-tile barrier reached stage forward backward entry BLOCK_T BLOCK_E summed affine affine_pair turning least most
-row_before last_row replaced summary segment segments span size end before known"""
+" tl triton sigmoid tanh softplus wait row rows column columns inside mask here there member zeros moment step begin T
+B N H BLOCK_B BLOCK_N BLOCK_H BLOCK_K BLOCK_W REAL DOT PRECISION column_N in_N mask_N here_N k inner vector matrix
+whole tile barrier reached stage forward backward entry BLOCK_T BLOCK_E summed affine affine_pair turning least most
+row_before last_row replaced summary segment segments span size end before known every"""
 _TAKEN = frozenset({*_OWN.split(), *keyword.kwlist, *dir(builtins)})
 """Names that mean something else in a kernel."""
 
@@ -58,6 +58,8 @@ class Writer:
     values: dict[int, str] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, str] = field(default_factory=dict)
+    wide: bool = False
+    """Whether a vector of N entries is read, or multiplied as a whole."""
     vectors: dict[str, str] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
 
@@ -107,6 +109,7 @@ class Writer:
         """The variable of a vector of weights, read where that is first asked for."""
         if key not in self.vectors:
             self.vectors[key] = self.name(key)
+            self.wide |= wide
             columns, size = ("column_N", "N") if wide else ("column", "H")
             load = f"tl.load({self.weight(key, size)} + {columns}, mask={columns} < {size}, other=0.0)"
             self.opening.append(f"{self.vectors[key]} = {load}.to(REAL)[None, :]")
@@ -141,7 +144,7 @@ class Writer:
         """A variable that there is not yet."""
         plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in wish) or "v"
         # Names with these beginnings are made from others.
-        plain = f"v{plain}" if plain[0].isdigit() or plain.startswith(("step_", "next_")) else plain
+        plain = f"v{plain}" if plain[0].isdigit() or plain.startswith(("step_", "moves_", "next_")) else plain
         found, n = plain, 1
         while found in self._names or found in _TAKEN:
             n += 1
