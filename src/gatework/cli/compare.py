@@ -73,7 +73,9 @@ def settings_of_a_study(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--test", type=float, help="Share or number of rows kept for the test."),
         click.option("--validation", type=float, help="Share or number of rows that decide when to stop."),
         click.option("--threads", type=int, help="Threads of torch; more help wide layers only."),
-        click.option("--device", type=choice(DEVICES), help="Where to train; a study on cuda trains all seeds of a cell at once."),
+        click.option(
+            "--device", type=choice(DEVICES), help="Where to train; a study on cuda trains all seeds of a cell at once."
+        ),
     ]
     for option in reversed(options):
         command = option(command)
