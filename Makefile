@@ -14,7 +14,7 @@ demo: $(VENV)/installed ## study all cells on a bundled series; leaves demo/repo
 	  --cells rnn,rnn_relu,gru,gru_reset_before,lstm,cifg,mgu
 
 test: $(VENV)/installed check browser ## check everything, then run the tests, up to four at a time
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed ## lint, format, types, and which room may import which
 	$(BIN)/ruff check --no-cache
