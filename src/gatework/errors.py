@@ -35,3 +35,12 @@ class TrainingError(GateworkError):
 
 class ModelError(GateworkError):
     """A saved model cannot be loaded."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of somebody else says, in one line: the first of its own, or its name where it says nothing.
+
+    >>> first_line(ValueError("no room\\nhere")), first_line(KeyError())
+    ('no room', 'KeyError')
+    """
+    return next(iter(str(error).splitlines()), type(error).__name__)

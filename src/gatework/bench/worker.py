@@ -26,7 +26,7 @@ from gatework.bench.sides import OURS, SIDES
 from gatework.bench.timing import Effort, interleave
 from gatework.bench.torch_sides import exact, reference
 from gatework.cells import find
-from gatework.errors import BackendError, GateworkError
+from gatework.errors import BackendError, GateworkError, first_line
 from gatework.graph.ops import KINKED
 
 DRAWS = 3
@@ -94,7 +94,7 @@ def _checked(job: Job, cases: Mapping[str, Case]) -> dict[tuple[str, str], tuple
         except GateworkError:
             raise
         except Exception as error:  # whatever a peer's library raises is told with the peer's name
-            text = next(iter(str(error).splitlines()), type(error).__name__)
+            text = first_line(error)
             raise BackendError(f"The peer {side} failed for {cell} at {job.shape}: {text}") from error
         try:
             difference = check(cases[cell], side, results, expected[cell], partial(exact, cases[cell]))

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from gatework.bench.machine import processor, versions
 from gatework.cells import catalogue
-from gatework.errors import BackendError
+from gatework.errors import BackendError, first_line
 from gatework.kernels import BACKENDS, measured
 from gatework.kernels.cpu import build, host
 from gatework.kernels.rivals import allowed
@@ -103,7 +103,7 @@ def _tried(name: str) -> dict[str, str]:
     try:
         difference = _difference(name, device)
     except Exception as error:  # noqa: BLE001 - whatever a compiler or a driver raises is what is asked for
-        return {"runs": WRONG, "says": next(iter(str(error).splitlines()), type(error).__name__)}
+        return {"runs": WRONG, "says": first_line(error)}
     says = f"on {device}: a small GRU, {difference:.0e} from the reference, in {perf_counter() - began:.2f} s"
     near = allowed(torch.float32) if device == "cuda" else CLOSE
     return {"runs": YES if difference <= near else WRONG, "says": says}

@@ -13,6 +13,7 @@ from torch import Tensor
 from gatework.cells import catalogue
 from gatework.graph import Graph
 from gatework.kernels import operator
+from gatework.kernels.backend import Ran
 from gatework.kernels.members import transformed
 from gatework.kernels.recurrence import recurrence
 from gatework.kernels.torch_layout import LAYOUTS, TorchLayout
@@ -21,8 +22,6 @@ DEVICE = "cuda"
 """Where tensors have to be."""
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
-
-Ran = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import functools
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from gatework.errors import BackendError
 from gatework.graph import Graph
+from gatework.kernels.backend import Backend, Ran
 from gatework.kernels.cpu.backend import Cpu
 from gatework.kernels.cpu.host import refusal
 from gatework.kernels.cudnn import Cudnn
@@ -24,37 +24,6 @@ from gatework.kernels.members import transformed
 from gatework.kernels.reference import Reference
 from gatework.kernels.rivals import Job, fastest, known_fastest
 from gatework.kernels.triton.backend import Triton
-
-Ran = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
-"""The first state and those that are shown after every step, and all states after the last one."""
-
-
-class Backend(Protocol):
-    """What runs graphs."""
-
-    @property
-    def name(self) -> str:
-        """What users call it."""
-
-    def refusal(self, graph: Graph) -> str:
-        """Why it cannot run this graph; empty where it can."""
-
-    def ready(self, graph: Graph) -> None:
-        """Have at hand what running this graph asks of it, before anything traces that."""
-
-    def unfit(self, x: Tensor) -> str:
-        """Why it cannot run on this tensor's device, or with its type; empty where it can."""
-
-    def trajectory(
-        self,
-        graph: Graph,
-        parameters: Mapping[str, Tensor],
-        x: Tensor,
-        states: tuple[Tensor, ...],
-        others: Sequence[Tensor] = (),
-    ) -> Ran:
-        """Run the cell along (T, B, N)."""
-
 
 BACKENDS: dict[str, Backend] = {"cpu": Cpu(), "cudnn": Cudnn(), "triton": Triton(), "reference": Reference()}
 """The back-ends. Of those that fit, `auto` takes the first on a processor, and measures on a GPU."""
@@ -139,12 +108,14 @@ class Choice:
         others: Sequence[Tensor],
     ) -> Backend:
         """The back-end for a call: on a GPU the one that was found to be the fastest."""
-        if len(self.backends) == 1 or not (x.is_cuda or is_measured(x)) or torch.compiler.is_compiling():
+        if len(self.backends) == 1 or not (x.is_cuda or is_measured(x)):
+            return self._first(x)
+        if torch.compiler.is_compiling() or transformed():
             return self._first(x)
         fit = [one for one in self.backends if not one.unfit(x)]
         rivals = [one for one in fit if one.name != Reference().name]
         job = Job(graph, parameters, x, states, tuple(others))
-        found = fastest(rivals, job) if is_measured(x) else None if transformed() else known_fastest(rivals, job)
+        found = fastest(rivals, job) if is_measured(x) else known_fastest(rivals, job)
         if found is None:
             return self._first(x)
         best = next(one for one in fit if one.name == found.best)
@@ -190,8 +161,6 @@ def is_measured(x: Tensor) -> bool:
     return (
         x.is_cuda
         and x.numel() > 0
-        and not torch.compiler.is_compiling()
-        and not transformed()
         and not torch._C._len_torch_dispatch_stack()
         and not torch.cuda.is_current_stream_capturing()
     )

@@ -121,6 +121,11 @@ def everything() -> list[tuple[dict[str, Any], Found]]:
     return found
 
 
+def largest(numbers: Tensor) -> float:
+    """The size of the largest finite number; 0 where there is none."""
+    return float(numbers.abs().nan_to_num(nan=0.0, posinf=0.0).max()) if numbers.numel() else 0.0
+
+
 def milliseconds(call: Callable[[], object], on_gpu: bool) -> float:
     """The median time of a call that was made before."""
     times = []

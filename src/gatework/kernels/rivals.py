@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from gatework.errors import first_line
 from gatework.graph import Graph
-from gatework.kernels.measured import Found, Kind, device, known, milliseconds, power, remembered
+from gatework.kernels.backend import Backend
+from gatework.kernels.measured import Found, Kind, device, known, largest, milliseconds, power, remembered
 from gatework.kernels.reference import Reference
 
 CHECKED = 72
@@ -27,24 +28,6 @@ CLOSE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 1e-1, torch.f
 
 ROUNDED = 2e-2
 """The same in float32 where products may be of tf32, which has ten bits."""
-
-
-class Candidate(Protocol):
-    """What may run a call: a back-end."""
-
-    @property
-    def name(self) -> str:
-        """What users call it."""
-
-    def trajectory(
-        self,
-        graph: Graph,
-        parameters: Mapping[str, Tensor],
-        x: Tensor,
-        states: tuple[Tensor, ...],
-        others: Sequence[Tensor] = (),
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Run the cell along (T, B, N)."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +77,9 @@ class Job:
         others = tuple(copied(one[:steps] if one.dim() == 3 else one) for one in self.others)
         return Job(self.graph, parameters, copied(self.x[:steps]), tuple(copied(one) for one in self.states), others)
 
-    def run(self, candidate: Candidate) -> list[Tensor]:
+    def run(self, backend: Backend) -> list[Tensor]:
         """All results, and all gradients of their sum."""
-        results, last = candidate.trajectory(self.graph, self.parameters, self.x, self.states, self.others)
+        results, last = backend.trajectory(self.graph, self.parameters, self.x, self.states, self.others)
         found = [*results, *last]
         given = [one for one in (self.x, *self.states, *self.others, *self.parameters.values()) if one.requires_grad]
         if not given:
@@ -107,22 +90,22 @@ class Job:
         return [one.detach() for one in (*found, *gradients)]
 
 
-def known_fastest(candidates: Sequence[Candidate], job: Job) -> Found | None:
+def known_fastest(candidates: Sequence[Backend], job: Job) -> Found | None:
     """What was found earlier; None where that is not known, and nothing is measured."""
     return known(*_asked(candidates, job))
 
 
-def fastest(candidates: Sequence[Candidate], job: Job) -> Found:
+def fastest(candidates: Sequence[Backend], job: Job) -> Found:
     """The fastest of several back-ends for a call; one that fails or is wrong is told, and is none."""
     return remembered(*_asked(candidates, job), lambda: _measured(candidates, job), what="The back-end")
 
 
-def _asked(candidates: Sequence[Candidate], job: Job) -> tuple[Hashable, Callable[[], Kind], Sequence[str]]:
+def _asked(candidates: Sequence[Backend], job: Job) -> tuple[Hashable, Callable[[], Kind], Sequence[str]]:
     names = [*(one.name for one in candidates), Reference().name]
     return ("back-ends", job.graph.record, job.about), lambda: job.kind, names
 
 
-def _measured(candidates: Sequence[Candidate], job: Job) -> Found:
+def _measured(candidates: Sequence[Backend], job: Job) -> Found:
     # What is saved for these gradients is not for whoever watches what a training saves.
     with torch.cuda.device_of(job.x), torch.autograd.graph.saved_tensors_hooks(_same, _same):
         first, whole = job.apart(CHECKED), job.apart(len(job.x))
@@ -135,7 +118,7 @@ def _measured(candidates: Sequence[Candidate], job: Job) -> Found:
                     whole.run(one)
                     times[one.name] = milliseconds(partial(whole.run, one), job.x.is_cuda)
             except Exception as error:  # noqa: BLE001 - of a compiler, a driver, or for want of memory: others may run
-                why = next(iter(str(error).splitlines()), type(error).__name__)
+                why = first_line(error)
             if why:
                 failed[one.name] = why
         return Found.of(times, failed, Reference().name)
@@ -147,20 +130,16 @@ def _same(tensor: Tensor) -> Tensor:
 
 def _difference(found: Sequence[Tensor], wanted: Sequence[Tensor], dtype: torch.dtype) -> str:
     """What is wrong with results; empty where they are right."""
-    largest = max((_largest(other) for other in wanted), default=0.0)
+    of_all = max((largest(other) for other in wanted), default=0.0)
     for one, other in zip(found, wanted, strict=True):
         if one.shape != other.shape:
             return f"a result is {tuple(one.shape)} and not {tuple(other.shape)}"
         # Sums that nearly cancel are as exact as what they are of.
-        size = max(_largest(other), LEAST * largest)
+        size = max(largest(other), LEAST * of_all)
         if not torch.allclose(one, other, rtol=0, atol=allowed(dtype) * size, equal_nan=True):
             worst = float((one - other).abs().nan_to_num(nan=math.inf).max())
             return f"its results differ from the reference's by {worst:.1g} where the largest is {size:.1g}"
     return ""
-
-
-def _largest(one: Tensor) -> float:
-    return float(one.abs().nan_to_num(nan=0.0, posinf=0.0).max()) if one.numel() else 0.0
 
 
 def allowed(dtype: torch.dtype) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from gatework.errors import first_line
 from gatework.kernels.triton.functions import FUNCTIONS
 
 
@@ -21,7 +22,7 @@ def refusal() -> str:
     except ModuleNotFoundError as error:
         return "Triton is not installed" if error.name == "triton" else f"Triton does not work here ({error})"
     except Exception as error:  # noqa: BLE001 - whatever keeps a library from working, other back-ends still run
-        return f"Triton does not work here ({next(iter(str(error).splitlines()), type(error).__name__)})"
+        return f"Triton does not work here ({first_line(error)})"
 
 
 def _without_interpreter() -> str:

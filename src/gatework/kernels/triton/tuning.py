@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gatework.errors import first_line
 from gatework.graph.loop import Keeping
-from gatework.kernels.measured import Found, device, known, milliseconds, power, remembered
+from gatework.kernels.measured import Found, device, known, largest, milliseconds, power, remembered
 from gatework.kernels.triton.call import Call
 from gatework.kernels.triton.ways import Way
 
@@ -50,7 +51,7 @@ def _measured(call: Call, fit: Sequence[Way]) -> Found:
             results[way.name] = _ran(call, way)
             times[way.name] = milliseconds(partial(way.run, call), call.x.is_cuda)
         except Exception as error:  # noqa: BLE001 - of the compiler or the driver, for want of registers, say
-            failed[way.name] = next(iter(str(error).splitlines()), type(error).__name__)
+            failed[way.name] = first_line(error)
     first = next(iter(results.values()), {})
     if any(_differ(one, first) for one in results.values()):
         judge = _ran(call, fit[-1])
@@ -81,8 +82,7 @@ def _differ(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 
 def _allowed(tensor: Tensor) -> float:
-    size = float(tensor.abs().nan_to_num(nan=0.0, posinf=0.0).max()) if tensor.numel() else 0.0
-    return APART[tensor.dtype] * max(size, 1e-3)
+    return APART[tensor.dtype] * max(largest(tensor), 1e-3)
 
 
 def _kind(call: Call, sizes: Mapping[str, int]) -> dict[str, Any]:
