@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import sqrt
 
@@ -60,6 +60,11 @@ class Case:
     def dtype(self) -> torch.dtype:
         """The kind of number that everything is computed in."""
         return self.x.dtype
+
+    def to(self, where: torch.dtype | torch.device) -> Case:
+        """The same numbers in another type, or on another device."""
+        weights = {name: one.to(where) for name, one in self.weights.items()}
+        return replace(self, weights=weights, x=self.x.to(where), cotangent=self.cotangent.to(where))
 
 
 def make_case(

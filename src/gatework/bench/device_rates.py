@@ -13,6 +13,7 @@ from gatework.bench.shapes import Shape
 from gatework.bench.side import FORWARD, TRAINING
 from gatework.bench.timing import Effort, interleave
 from gatework.cells import catalogue
+from gatework.kernels.measured import by_device
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,4 @@ def measure_rates(device: torch.device, dtype: torch.dtype) -> DeviceRates:
 def device_turn(device: torch.device, call: Callable[[], object], repeats: int) -> float:
     """Seconds of one call by the device's own clock."""
     with torch.cuda.device(device):
-        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        began.record()
-        for _ in range(repeats):
-            call()
-        ended.record()
-        ended.synchronize()
-        return float(began.elapsed_time(ended)) / 1e3 / repeats
+        return by_device(call, repeats) / 1e3 / repeats

@@ -47,7 +47,7 @@ class Measured:
 
 def at_shape(cell: Cell, shape: Shape, dtype: torch.dtype, device: torch.device, compiled: bool) -> Measured:
     """A cell at a shape; where `compiled`, beside the compiled loop too."""
-    case = _on(make_case(cell, shape, dtype=dtype), device)
+    case = make_case(cell, shape, dtype=dtype).to(device)
     short = _first(case)
     sides = _sides(case, device, compiled)
     return Measured(case, short, str(shape), 1, sides, exact(short), reference(short).results())
@@ -63,7 +63,7 @@ def _first(case: Case) -> Case:
 
 def of_lengths(cell: Cell, uneven: Uneven, dtype: torch.dtype, device: torch.device) -> Measured:
     """A cell that torch has, with packed sequences."""
-    case = _on(make_case(cell, uneven.shape, dtype=dtype), device)
+    case = make_case(cell, uneven.shape, dtype=dtype).to(device)
     sides = {
         "ours": lambda case: packed(case, uneven, "triton", _our_layer(case, device)),
         "torch": lambda case: packed(case, uneven, _who(device), partial(_torch_layer, case, device)),
@@ -74,14 +74,9 @@ def of_lengths(cell: Cell, uneven: Uneven, dtype: torch.dtype, device: torch.dev
 
 def of_members(cell: Cell, ensemble: Ensemble, dtype: torch.dtype, device: torch.device) -> Measured:
     """Many members of a cell that torch has."""
-    case = _on(make_cases(cell, ensemble, dtype=dtype), device)
+    case = make_cases(cell, ensemble, dtype=dtype).to(device)
     rough = together(case, "reference", "reference").results()
     return Measured(case, case, str(ensemble), ensemble.count, _sides_of_many(device), exact_together(case), rough)
-
-
-def _on(case: Case, device: torch.device) -> Case:
-    weights = {name: one.to(device) for name, one in case.weights.items()}
-    return replace(case, weights=weights, x=case.x.to(device), cotangent=case.cotangent.to(device))
 
 
 def _sides_of_many(device: torch.device) -> Mapping[str, Callable[[Case], Runner]]:

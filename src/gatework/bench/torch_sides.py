@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 
 import torch
@@ -41,12 +40,22 @@ def runner(case: Case, kernel: str, evaluate: Call, train: Call, weights: Mappin
     return Runner(kernel, {FORWARD: forward, TRAINING: training}, results)
 
 
-def from_layers(case: Case, kernel: str, make: Callable[[], nn.Module]) -> Runner:
-    """A runner from a layer: one in evaluation mode, as a user switches it, and one in training mode."""
+def _output(layer: nn.Module, x: Tensor) -> Tensor:
+    output: Tensor = layer(x)[0]
+    return output
+
+
+def from_layers(
+    case: Case, kernel: str, make: Callable[[], nn.Module], call: Callable[[nn.Module, Tensor], Tensor] = _output
+) -> Runner:
+    """A runner from a layer: one in evaluation mode, as a user switches it, and one in training mode.
+
+    `call` gives a layer's output for an input.
+    """
     evaluate, train = make().eval(), make()
     for layer in (evaluate, train):
         layer.load_state_dict(case.weights)
-    return runner(case, kernel, lambda x: evaluate(x)[0], lambda x: train(x)[0], dict(train.named_parameters()))
+    return runner(case, kernel, partial(call, evaluate), partial(call, train), dict(train.named_parameters()))
 
 
 def _from_loop(case: Case, kernel: str, loop: Loop) -> Runner:
@@ -79,9 +88,7 @@ def eager(case: Case) -> Runner:
 
 def exact(case: Case) -> Results:
     """The results of the reference back-end in double precision."""
-    weights = {name: weight.double() for name, weight in case.weights.items()}
-    double = replace(case, weights=weights, x=case.x.double(), cotangent=case.cotangent.double())
-    return reference(double).results()
+    return reference(case.to(torch.float64)).results()
 
 
 class Ours(Side):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from gatework.bench.case import Case, our_layer
 from gatework.bench.shapes import Shape
 from gatework.bench.side import Results, Runner
-from gatework.bench.torch_sides import runner
+from gatework.bench.torch_sides import from_layers
 
 
 @dataclass(frozen=True)
@@ -45,28 +45,20 @@ UNEVEN = (Uneven(Shape(16, 256, 256, 256)), Uneven(Shape(64, 256, 128, 128)))
 
 def packed(case: Case, uneven: Uneven, kernel: str, make: Callable[[], nn.Module]) -> Runner:
     """A layer of torch's kind that is given packed sequences and whose output is padded again."""
-    evaluate, train = make().eval(), make()
-    for layer in (evaluate, train):
-        layer.load_state_dict(case.weights)
     lengths = uneven.lengths
 
-    def through(layer: nn.Module) -> Callable[[Tensor], Tensor]:
-        def call(x: Tensor) -> Tensor:
-            output, _ = layer(pack_padded_sequence(x, lengths, enforce_sorted=False))
-            padded, _ = pad_packed_sequence(output, total_length=len(x))
-            return padded
+    def call(layer: nn.Module, x: Tensor) -> Tensor:
+        output, _ = layer(pack_padded_sequence(x, lengths, enforce_sorted=False))
+        padded, _ = pad_packed_sequence(output, total_length=len(x))
+        return padded
 
-        return call
-
-    return runner(case, kernel, through(evaluate), through(train), dict(train.named_parameters()))
+    return from_layers(case, kernel, make, call)
 
 
 def packed_reference(case: Case, uneven: Uneven, dtype: torch.dtype) -> Results:
     """The results of the reference back-end, computed in another type."""
-    weights = {name: one.to(dtype) for name, one in case.weights.items()}
-    other = replace(case, weights=weights, x=case.x.to(dtype), cotangent=case.cotangent.to(dtype))
 
     def make() -> nn.Module:
         return our_layer(case.cell, case.shape, dtype, backend="reference").to(case.x.device)
 
-    return packed(other, uneven, "reference", make).results()
+    return packed(case.to(dtype), uneven, "reference", make).results()

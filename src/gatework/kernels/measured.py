@@ -128,20 +128,25 @@ def largest(numbers: Tensor) -> float:
 
 def milliseconds(call: Callable[[], object], on_gpu: bool) -> float:
     """The median time of a call that was made before."""
-    times = []
-    for _ in range(TIMES):
-        if on_gpu:
-            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            begin.record()
-            call()
-            end.record()
-            end.synchronize()
-            times.append(float(begin.elapsed_time(end)))
-        else:
-            began = time.perf_counter()
-            call()
-            times.append(1e3 * (time.perf_counter() - began))
-    return statistics.median(times)
+    timed = by_device if on_gpu else _by_processor
+    return statistics.median([timed(call) for _ in range(TIMES)])
+
+
+def _by_processor(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return 1e3 * (time.perf_counter() - began)
+
+
+def by_device(call: Callable[[], object], repeats: int = 1) -> float:
+    """The milliseconds of some calls by the clock of the GPU that is the present one."""
+    began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    began.record()
+    for _ in range(repeats):
+        call()
+    ended.record()
+    ended.synchronize()
+    return float(began.elapsed_time(ended))
 
 
 def device(x: Tensor) -> str:

@@ -16,13 +16,10 @@ from torch.func import functional_call, stack_module_state, vmap
 from gatework.graph import Cell
 from gatework.tasks.forecaster import Forecaster
 from gatework.tasks.problem import Problem
-from gatework.tasks.training import LOSS_FUNCTIONS, Epoch, Fit, Progress, Settings, begin, make_optimizer
+from gatework.tasks.training import EVALUATED, LOSS_FUNCTIONS, Epoch, Fit, Progress, Settings, begin, make_optimizer
 
 Stacked = dict[str, Tensor]
 """Weights of all members, one after the other along the first axis."""
-
-EVALUATED = 512
-"""Windows whose answers are computed at once."""
 
 
 def fit_together(

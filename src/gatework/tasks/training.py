@@ -21,6 +21,9 @@ LEARNING_RATES = {"adam": 0.002, "adamw": 0.002, "rmsprop": 0.001, "sgd": 0.01}
 OPTIMIZERS = tuple(LEARNING_RATES)
 LOSSES = ("mae", "mse", "huber")
 
+EVALUATED = 512
+"""Windows whose answers are computed at once; larger batches are as large as they are trained."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -125,7 +128,7 @@ class Progress:
         return Fit(network, tuple(self.epochs), self.best)
 
 
-def predict(network: Forecaster, problem: Problem, origins: Ints, batch: int = 512) -> Floats:
+def predict(network: Forecaster, problem: Problem, origins: Ints, batch: int = EVALUATED) -> Floats:
     """The forecasts at these origins, (n, h), in the target's unit."""
     network.eval()
     inputs = torch.from_numpy(problem.inputs(origins).astype(np.float32))
@@ -164,7 +167,7 @@ def _evaluate(
     network.eval()
     x, y, weight = data
     with torch.no_grad():
-        answers = torch.cat([network(part) for part in x.split(max(batch, 512))])
+        answers = torch.cat([network(part) for part in x.split(max(batch, EVALUATED))])
     return float((loss(answers - y) * weight).sum() / weight.sum())
 
 

@@ -26,7 +26,7 @@ from gatework.kernels.triton.writing import TAB, TRITON
 class Scan:
     """A kernel's text and what its function is called with.
 
-    In order: for each of `arrays` its address and the entries from one time step to the next, the addresses of
+    In order: for each of `arrays` its address and whether it goes on with time, 1 or 0, the addresses of
     `weights`, that of a summary, then the time step to begin with, T and B, the time steps of a segment and the number
     of segments, and by name H, the blocks and `REAL`. B counts the sequences of one member. The axes of the grid are
     blocks of entries, members and segments.
