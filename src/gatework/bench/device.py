@@ -22,6 +22,7 @@ from gatework.bench.case import Case, has_torch_layer
 from gatework.bench.device_rates import PASSES, DeviceRates, device_turn, measure_rates
 from gatework.bench.device_sides import Measured, at_shape, of_lengths, of_members
 from gatework.bench.limits import flops, moved
+from gatework.bench.machine import gpu
 from gatework.bench.members import Ensemble
 from gatework.bench.shapes import Shape
 from gatework.bench.side import MODES, Results
@@ -231,13 +232,8 @@ def about(device: torch.device) -> dict[str, Any]:
     """What the numbers were measured on."""
     if device.type != "cuda":
         return {"device": device.type}
-    one = torch.cuda.get_device_properties(device)
-    return {
-        "device": one.name,
-        "capability": f"{one.major}.{one.minor}",
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
-    }
+    told = gpu(device)
+    return {"device": told["name"], **{name: told[name] for name in ("capability", "cuda", "cudnn")}}
 
 
 def plain(rows: Sequence[DeviceRow]) -> list[dict[str, Any]]:

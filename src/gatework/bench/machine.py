@@ -40,6 +40,18 @@ def processor() -> dict[str, Any]:
     }
 
 
+def gpu(device: torch.device | int) -> dict[str, Any]:
+    """A GPU's name and compute capability, the bytes of its memory, and the libraries that torch has for it."""
+    one = torch.cuda.get_device_properties(device)
+    return {
+        "name": one.name,
+        "capability": f"{one.major}.{one.minor}",
+        "memory": one.total_memory,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+    }
+
+
 def available() -> int:
     """The processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

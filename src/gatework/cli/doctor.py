@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gatework.bench.machine import processor, versions
+from gatework.bench.machine import gpu, processor, versions
 from gatework.cells import catalogue
 from gatework.errors import BackendError, first_line
 from gatework.kernels import BACKENDS, measured
@@ -80,16 +80,7 @@ def _gpus() -> list[dict[str, Any]]:
     """The GPUs that torch finds."""
     if not torch.cuda.is_available():
         return []
-    every = [torch.cuda.get_device_properties(k) for k in range(torch.cuda.device_count())]
-    return [
-        {
-            "name": one.name,
-            "capability": f"{one.major}.{one.minor}",
-            "memory": one.total_memory,
-            "cudnn": torch.backends.cudnn.version(),
-        }
-        for one in every
-    ]
+    return [gpu(k) for k in range(torch.cuda.device_count())]
 
 
 def _tried(name: str) -> dict[str, str]:
@@ -143,9 +134,9 @@ def _show(found: dict[str, Any]) -> None:
     wide = f", vectors of {found['vector_bytes']} bytes" if found["vector_bytes"] else ""
     count = f"{one['count']} processor{'s' if one['count'] > 1 else ''}"
     table.add_row("processor", f"{one['name']}, {count}{wide}, {one['system']}")
-    for gpu in found["gpus"]:
-        memory = f"{gpu['memory'] / 2**30:.0f} GiB"
-        table.add_row("GPU", f"{gpu['name']}, {memory}, compute capability {gpu['capability']}, cuDNN {gpu['cudnn']}")
+    for one in found["gpus"]:
+        memory = f"{one['memory'] / 2**30:.0f} GiB"
+        table.add_row("GPU", f"{one['name']}, {memory}, compute capability {one['capability']}, cuDNN {one['cudnn']}")
     if not found["gpus"]:
         table.add_row("GPU", "none that torch finds")
     for line in _measurements(found["measured"]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
@@ -63,7 +64,7 @@ class Call:
         found: Made = self.cell.made[key]
         return found
 
-    @property
+    @cached_property
     def options(self) -> dict[str, Any]:
         """The sizes and the kind of number, as all kernels take them."""
         import triton.language as tl
