@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from gatework.bench.device import DeviceRow
+from gatework.bench.device_sides import CHECKED_STEPS
 from gatework.bench.markdown import digits, table
 from gatework.bench.side import MODES
 
@@ -20,8 +21,9 @@ def device_page(rows: Sequence[DeviceRow], about: Mapping[str, Any], command: st
     lines = [
         "# Kernels on a GPU",
         "",
-        f"`{command}`: {machine}. Medians of the device's own clock, sides in turn, results of up to 64 steps checked",
-        "against the exact ones first. `cuDNN ×` is how many times as long cuDNN takes, its GRU for cells it lacks.",
+        f"`{command}`: {machine}. Medians of the device's own clock, sides in turn, results of up to {CHECKED_STEPS}",
+        "steps checked against the exact ones first. `cuDNN ×` is how many times as long cuDNN takes, its GRU for cells",
+        "it lacks.",
         "`floor` is what a training step takes at least: its products at the measured rate, its bytes at that of a",
         "copy, or its steps at the pace of the smallest ones. `64 × B,T,N,H` are 64 members, each with weights and",
         "sequences of its own: ours together, cuDNN's one after the other. `uneven` are packed sequences of T/4 to T",
