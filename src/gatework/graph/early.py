@@ -10,6 +10,7 @@ be done in a loop at all: a layer does it, and its back-ends see the rest.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from gatework.errors import BackendError, EquationError
 from gatework.graph.graph import Graph, Node
@@ -33,6 +34,15 @@ class Split:
     nodes: tuple[Node, ...] = ()
     results: tuple[int, ...] = ()
     late: Graph | None = None
+
+    @cached_property
+    def joint(self) -> tuple[tuple[int, ...], ...]:
+        """Positions of products that may be one product: of matrices that are weights, with the same vector."""
+        found: dict[int, list[int]] = {}
+        for k, node in enumerate(self.nodes):
+            if node.op is Op.MATMUL and self.nodes[node.args[0]].op is Op.PARAMETER:
+                found.setdefault(node.args[1], []).append(k)
+        return tuple(tuple(one) for one in found.values() if len(one) > 1)
 
 
 def split(graph: Graph) -> Split:

@@ -78,6 +78,11 @@ def input_array(graph: Graph, name: str, kind: str = "x") -> str:
     return kind if name == graph.inputs[0] else f"{kind}:{name}"
 
 
+def is_other_input(array: str) -> bool:
+    """Whether an array holds an input after the first."""
+    return array.startswith("x:")
+
+
 def _input_arrays(graph: Graph, kind: str) -> list[Array]:
     """The arrays of the inputs: the first has N columns, the others have H."""
     return [

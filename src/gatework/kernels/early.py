@@ -10,17 +10,41 @@ from torch import Tensor
 from gatework.graph import Graph
 from gatework.graph.early import Split
 from gatework.graph.late import reads_state
+from gatework.graph.ops import Op
 from gatework.kernels import operator
-from gatework.kernels.reference import evaluate
+from gatework.kernels.reference import TORCH, Instead, evaluate
 
 
 def early(
-    graph: Graph, found: Split, parameters: Mapping[str, Tensor], inputs: Sequence[Tensor], H: int
+    graph: Graph, found: Split, parameters: Mapping[str, Tensor], inputs: Sequence[Tensor], H: int, widest: int = 1
 ) -> list[Tensor]:
-    """What the early part gives, for the whole sequence: (T, B, H), or (B, H) where it comes from weights alone."""
-    values = evaluate(found.nodes, parameters, dict(zip(graph.inputs, inputs, strict=True)))
+    """What the early part gives, for the whole sequence: (T, B, H), or (B, H) where it comes from weights alone.
+
+    Up to `widest` of them may be blocks of one tensor.
+    """
+    leaves = dict(zip(graph.inputs, inputs, strict=True))
+    groups = [group for group in found.joint if len(group) <= widest]
+    values = evaluate(found.nodes, parameters, leaves, _jointly(found, groups, parameters) if groups else None)
     T, B, _ = inputs[0].shape
     return [values[k].expand(*((T, B, H) if values[k].dim() > 1 else (B, H))) for k in found.results]
+
+
+def _jointly(found: Split, groups: Sequence[tuple[int, ...]], parameters: Mapping[str, Tensor]) -> Instead:
+    """Products with the same vector as one product, of the matrices one below the other."""
+    made: dict[int, Tensor] = {}
+    group_of = {k: group for group in groups for k in group}
+
+    def product(k: int, values: Sequence[Tensor]) -> Tensor:
+        matrix, vector = found.nodes[k].args
+        if k not in group_of:
+            return TORCH[Op.MATMUL](values[matrix], values[vector])
+        if k not in made:
+            matrices = [parameters[found.nodes[found.nodes[one].args[0]].name] for one in group_of[k]]
+            every = TORCH[Op.MATMUL](torch.cat(matrices), values[vector])
+            made.update(zip(group_of[k], every.split(len(matrices[0]), -1), strict=True))
+        return made[k]
+
+    return {Op.MATMUL: product}
 
 
 def trajectory(
@@ -35,7 +59,7 @@ def trajectory(
     """The early part of a cell, its loop on a back-end's engine, the late part: what `Reference.trajectory` gives."""
     inputs = [x, *others]
     if found.results:
-        inputs += early(graph, found, parameters, inputs, states[0].shape[-1])
+        inputs += early(graph, found, parameters, inputs, states[0].shape[-1], operator.ENGINES[engine].widest)
     if found.late:
         return _in_parts(graph, found.core, found.late, parameters, inputs, states, engine)
     every = _loop(found.core, parameters, inputs, states, engine)
@@ -90,6 +114,6 @@ def _loop(
 
 def ready(found: Split) -> None:
     """Have at hand what `trajectory` asks of a split, by the time that a compiler traces it."""
-    _ = found.core.record, found.core.parameters
+    _ = found.core.record, found.core.parameters, found.joint
     if found.late and reads_state(found.late):
         ready(found.late.ahead)

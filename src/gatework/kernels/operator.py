@@ -11,6 +11,7 @@ compiles, and with it llvmlite or Triton, is imported when one is first run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch.nn import Parameter
 
 from gatework.errors import BackendError, UsageError
 from gatework.kernels import checks, passes
+from gatework.kernels.layout import blocks, dense
 from gatework.kernels.members import by_member, in_a_row, mapped, transformed
 from gatework.kernels.recurrence import Recurrence, recurrence
 from gatework.kernels.reference import Reference
@@ -44,8 +46,20 @@ def _triton(x: Tensor) -> passes.Execute:
     return execute
 
 
-ENGINES: dict[str, Callable[[Tensor], passes.Execute]] = {"cpu": _cpu, "triton": _triton}
-"""What runs loops on the device of a tensor, by the name of its back-end."""
+@dataclass(frozen=True)
+class Engine:
+    """What runs loops.
+
+    `find` gives it for the device of a tensor, or raises `BackendError`. An input after the first may be a block of a
+    tensor whose rows are up to `widest` such vectors side by side.
+    """
+
+    find: Callable[[Tensor], passes.Execute]
+    widest: int = 1
+
+
+ENGINES = {"cpu": Engine(_cpu), "triton": Engine(_triton, widest=16)}
+"""The engines by the names of their back-ends."""
 
 OF_DEVICE = {"cpu": "cpu", "cuda": "triton"}
 """The engine of a device, for a call that names none."""
@@ -61,12 +75,12 @@ _LIBRARY.define(
 )
 
 
-def _engine(name: str, x: Tensor) -> passes.Execute:
+def _engine(name: str, x: Tensor) -> Engine:
     """What runs the loops of a call on this tensor. Raises `UsageError` for a name that no engine has."""
     name = name or OF_DEVICE[x.device.type]
     if name not in ENGINES:
         raise UsageError(f"There is no engine {name!r}: it is one of {', '.join(ENGINES)}, or empty for the device's.")
-    return ENGINES[name](x)
+    return ENGINES[name]
 
 
 def _run(
@@ -91,16 +105,11 @@ def _run(
     """
     found = recurrence(cell)
     checks.check(found, x, others, states, weights, members)
-    execute = _engine(engine, x)
+    used = _engine(engine, x)
     with torch.no_grad():
-        (first,) = _dense([x])
-        given = (_dense(weights), first, _dense(others), _dense(states))
-        return passes.forward(found, *given, training=training, execute=execute, members=members)
-
-
-def _dense(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The numbers as they lie in memory: row after row, and no sign that is only noted."""
-    return [(one.resolve_neg() if one.is_neg() else one).contiguous() for one in tensors]
+        (first,) = dense([x])
+        given = (dense(weights), first, blocks(others, used.widest), dense(states))
+        return passes.forward(found, *given, training=training, execute=used.find(x), members=members)
 
 
 def _run_fake(
@@ -141,17 +150,18 @@ def _run_backward(
     if len(wanted) != inputs + 1 + len(weights):
         raise UsageError(f"{len(wanted)} wishes were given for {inputs} inputs, the states and {len(weights)} weights.")
     asked = passes.Wanted(wanted[:inputs], wanted[inputs], wanted[inputs + 1 :])
+    used = _engine(engine, x)
     d_inputs, d_states, d_weights = passes.backward(
         found,
-        _dense(weights),
-        _dense([x])[0],
-        _dense(others),
-        _dense(states),
-        _dense(kept),
+        dense(weights),
+        dense([x])[0],
+        blocks(others, used.widest),
+        dense(states),
+        dense(kept),
         [_by_step(one) for one in d_results[: len(d_results) - len(states)]],
-        [None if one is None else _dense([one])[0] for one in d_results[len(d_results) - len(states) :]],
+        [None if one is None else dense([one])[0] for one in d_results[len(d_results) - len(states) :]],
         asked,
-        _engine(engine, x),
+        used.find(x),
         members,
     )
     return [one for one in (*d_inputs, *(d_states or []), *d_weights) if one is not None]
@@ -161,7 +171,7 @@ def _by_step(d_output: Tensor | None) -> Tensor | None:
     """The gradient of the output, without a copy for every step where it is the same for all, as after a sum."""
     if d_output is None or not d_output.numel():
         return None
-    (found,) = _dense([d_output[0] if d_output.stride(0) == 0 else d_output])
+    (found,) = dense([d_output[0] if d_output.stride(0) == 0 else d_output])
     return found
 
 
@@ -235,7 +245,7 @@ def _plain(tensors: Iterable[Tensor]) -> bool:
     return all(type(one) in (Tensor, Parameter) for one in tensors)
 
 
-Gradients = tuple[list[Tensor | None], list[Tensor | None], list[Tensor | None]]
+ThreeGradients = tuple[passes.Gradients, passes.Gradients, passes.Gradients]
 """Those of the inputs, of the states and of the weights."""
 
 
@@ -290,7 +300,7 @@ def _gradients(
     want_states: Sequence[bool],
     want_weights: Sequence[bool],
     backward: Callable[..., list[Tensor]],
-) -> Gradients:
+) -> ThreeGradients:
     saved = iter(ctx.saved_tensors)
     inputs, states, weights = ([next(saved) for _ in range(n)] for n in (ctx.inputs, ctx.states, ctx.weights))
     d_results = d_results[: ctx.results + ctx.states]
@@ -313,7 +323,7 @@ def through_reference(
     weights: list[Tensor],
     d_results: list[Tensor | None],
     members: int = 1,
-) -> Gradients:
+) -> ThreeGradients:
     """The same gradients from the reference: with a graph of their own where second derivatives may be asked for."""
     further = torch.is_grad_enabled()
     with torch.enable_grad():

@@ -24,6 +24,10 @@ class Wanted:
     weights: Sequence[bool]
 
 
+Gradients = list[Tensor | None]
+"""Those of some tensors, in their order."""
+
+
 class Execute(Protocol):
     """One call of a loop, with the tensors of its arrays by their names."""
 
@@ -35,15 +39,14 @@ class Execute(Protocol):
         weights: Sequence[Tensor],
         x: Tensor,
         H: int,
-        d_weights: Sequence[Tensor | None] = (),
         wanted: Wanted | None = None,
         members: int = 1,
-    ) -> None:
+    ) -> Gradients:
         """Run the loop `which`. `arrays` are those that outlive it and those that it reads; it makes the others.
 
-        After the backward loop `d_weights` hold the gradients of the weights, where they are not None. Of several
-        `members` each has an entry of the first axis of all weights, and as many rows of all arrays, one member's
-        after the other's.
+        Returns the gradients of the weights, of a backward loop: of those that are `wanted`, None for the others. Of
+        several `members` each has an entry of the first axis of all weights, and as many rows of all arrays, one
+        member's after the other's.
         """
 
 
@@ -63,7 +66,8 @@ def forward(
     The results are the first state and those that are shown.
 
     `others` are the inputs after the first, (T, B, H), or (B, H) where one is the same at every step. The weights are
-    in the order of the graph. All tensors are contiguous and of one type. B counts the sequences of all members.
+    in the order of the graph. All tensors are of one type, and contiguous, but that an engine may take others which are
+    blocks. B counts the sequences of all members.
     """
     T, B, _ = x.shape
     H = states[0].shape[1]
@@ -97,7 +101,7 @@ def backward(
     wanted: Wanted,
     execute: Execute,
     members: int = 1,
-) -> tuple[list[Tensor | None], list[Tensor] | None, list[Tensor | None]]:
+) -> tuple[Gradients, list[Tensor] | None, Gradients]:
     """The gradients of the inputs, of the first states and of the weights.
 
     `kept` is what `forward` gives but for the last states. `d_results` are the gradients of its results at every step,
@@ -121,10 +125,7 @@ def backward(
             # One that nobody asked for is written to the same place at every step.
             shape = ((T, B, H) if k else x.shape) if want else (B, H)
             arrays[name] = x.new_empty(shape)
-    d_weights = [
-        torch.empty_like(weight) if want else None for weight, want in zip(weights, wanted.weights, strict=True)
-    ]
-    execute(cell, BACKWARD, arrays, weights, x, H, d_weights, wanted, members)
+    d_weights = execute(cell, BACKWARD, arrays, weights, x, H, wanted, members)
     begin = [arrays[f"begin:{name}"] for name in graph.states] if wanted.states else None
     d_inputs = [
         _gradient(one, arrays.get(name)) if want else None

@@ -22,7 +22,7 @@ from triton.compiler import ASTSource
 from gatework.cells import catalogue
 from gatework.graph.plan import plan
 from gatework.kernels.triton import build, grid, scan, sequence, stages, together
-from gatework.kernels.triton.call import FEW, block
+from gatework.kernels.triton.call import block, warps
 from gatework.kernels.triton.ways import COLUMNS, ENTRIES, INNER, ROWS, TIMES, WARPS
 
 HOPPER, PROCESSORS = 90, 132
@@ -57,16 +57,25 @@ def shares(asked):
     return together.shares(asked.batch, asked.H, 1, PROCESSORS)
 
 
+def widths(cell):
+    """How many vectors lie side by side in the rows that hold an input of the loop: products of one vector do."""
+    graph = catalogue[cell].graph
+    split = graph.ahead
+    together = {k: len(group) for group in split.joint for k in group}
+    early = (split.late or split.core).inputs[len(graph.inputs) :]
+    return {name: together.get(k, 1) for name, k in zip(early, split.results, strict=False)}
+
+
 def options(asked):
     """Sizes of blocks and warps, as the ways of launching choose them."""
     whole = block(asked.H)
-    warps = {"num_warps": asked.warps or (4 if asked.H <= FEW else 8)}
+    shared = {"num_warps": asked.warps or warps(asked.H * (2 if asked.type == "bfloat16" else 4))}
     if asked.kind == "sequence":
-        return {"BLOCK_B": ROWS, "BLOCK_N": whole, "BLOCK_H": whole, **warps}
+        return {"BLOCK_B": ROWS, "BLOCK_N": whole, "BLOCK_H": whole, **shared}
     if asked.kind == "scan":
         return {"BLOCK_T": TIMES, "BLOCK_E": ENTRIES, "num_warps": asked.warps or WARPS}
     if asked.kind == "stages":
-        return {"BLOCK_B": ROWS, "BLOCK_H": COLUMNS, "BLOCK_K": INNER, "BLOCK_W": whole, **warps}
+        return {"BLOCK_B": ROWS, "BLOCK_H": COLUMNS, "BLOCK_K": INNER, "BLOCK_W": whole, **shared}
     share = shares(asked)
     found = share.reading(asked.type != "float32") if asked.read else share.keeping()
     return {"BLOCK_B": share.rows, "BLOCK_H": share.columns, "BLOCK_W": whole, **found}
@@ -76,6 +85,10 @@ def compiled(text, asked):
     function = build.function(text)
     pointer, dot = TYPES[asked.type]
     given = {"N": asked.H, "H": asked.H, "REAL": tl.float32, "DOT": dot, "PRECISION": asked.precision, **options(asked)}
+    for name in function.arg_names:
+        if name.startswith("width_"):
+            of_input = name.removeprefix("width_a_x_")
+            given[name] = next((n for one, n in widths(asked.cell).items() if of_input in (one, f"{one}_0")), 1)
     constants = {name: value for name, value in given.items() if name in function.arg_names}
     launch = {name: value for name, value in given.items() if name.startswith("num_")}
     signature = {

@@ -20,6 +20,7 @@ few enough to cost nothing."""
     ("cell", "H", "kind", "launch"),
     [
         ("lstm", 64, "bfloat16", "sequence"),
+        ("gru", 64, "float32", "sequence"),
         ("mgu", 128, "bfloat16", "sequence"),
         ("lru", 64, "bfloat16", "scan"),
         ("slstm", 512, "bfloat16", "stages"),

@@ -16,7 +16,7 @@ import gatework as gw
 from gatework.cells import catalogue, find
 from gatework.errors import BackendError
 from gatework.graph.plan import plan
-from gatework.kernels import BACKENDS, Reference, measured
+from gatework.kernels import BACKENDS, Reference, measured, operator
 from gatework.kernels.triton import build, chip, engine, grid, together, tuning, ways
 from gatework.kernels.triton.chip import precision
 from valid_states import valid
@@ -473,3 +473,48 @@ def _own(folder, expression):
         f"    a = W.a @ x + U.a @ h\n    return {expression}\n"
     )
     return f"{file}:own"
+
+
+PRODUCTS = ("aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm_")
+
+
+def products(run):
+    """What a call gives, and how many products of matrices torch has computed meanwhile."""
+    with torch.profiler.profile() as profile:
+        found = run()
+    return found, sum(event.name in PRODUCTS for event in profile.events())
+
+
+def test_what_meets_one_vector_is_one_product():
+    """On a GPU a launch for each gate takes longer than a short sequence."""
+    layer = gw.Recurrent("lstm", 5, 16, backend="triton").to(DEVICE)
+    x = torch.randn(4, 3, 5, device=DEVICE).requires_grad_()
+    (output, _), forward = products(lambda: layer(x))
+    assert forward == 1
+    # The input's and its matrices' gradients, and those of the recurrent ones from the first step and from the others.
+    _, backward = products(lambda: output.sum().backward())
+    assert backward == 4
+
+
+def test_weights_that_are_fixed_lie_between_others_that_are_not():
+    pair = layers("lstm", 3, 5)
+    for one in pair:
+        for name, weight in one.named_parameters():
+            weight.requires_grad_(name.endswith(("W_f", "b_o", "U_i", "U_g", "U_o")))
+    compare(pair, torch.randn(4, 5, 3))
+
+
+def test_an_operand_may_be_a_block_of_a_wider_tensor(kind):
+    """As products of one vector are; what else lies in the rows is left alone."""
+    wide = torch.randn(4, 5, 3 * 18, device=DEVICE)
+    cell = find("gru").graph.ahead.core
+    weights = [torch.randn(one.sizes(3, 18), device=DEVICE).requires_grad_() for one in cell.parameters]
+    x, h = torch.randn(4, 5, 3, device=DEVICE), torch.randn(5, 18, device=DEVICE)
+    found = []
+    for others in (wide.split(18, -1), [one.clone() for one in wide.split(18, -1)]):
+        others = [one.requires_grad_() for one in (others[2].detach(), others[0].detach(), others[1].detach())]
+        output, last = operator.run(cell.record, x, others, [h], weights, True, engine="triton")
+        gradients = torch.autograd.grad(output.sum() + last.sin().sum(), [*others, *weights])
+        found.append([output, last, *gradients])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)

@@ -22,7 +22,7 @@ from gatework.kernels.cpu.team import Entry, entry, team
 from gatework.kernels.cpu.tiles import MOST_ROWS
 from gatework.kernels.cpu.writer import Kernel, write
 from gatework.kernels.memory import POOL
-from gatework.kernels.passes import Wanted
+from gatework.kernels.passes import Gradients, Wanted
 from gatework.kernels.recurrence import BACKWARD, INFERENCE, Recurrence
 
 STEP = "step"
@@ -118,19 +118,20 @@ def execute(
     weights: Sequence[Tensor],
     x: Tensor,
     H: int,
-    d_weights: Sequence[Tensor | None] = (),
     wanted: Wanted | None = None,
     members: int = 1,
-) -> None:
+) -> Gradients:
     """Calls of a kernel, for one member after the other; threads share the sequences of each."""
     T, B, N = x.shape[0], x.shape[1] // members, x.shape[2]
     size = x.element_size()
-    keys = cell.keys
-    gradients = {key: one for key, one in zip(keys, d_weights, strict=False) if one is not None}
+    by_key = dict(zip(cell.keys, weights, strict=True))
+    asked = zip(by_key.items(), wanted.weights, strict=True) if wanted else ()
+    gradients = {key: torch.empty_like(weight) for (key, weight), want in asked if want}
+    d_weights = [gradients.get(key) for key in cell.keys]
     if not B:
         for one in gradients.values():
             one.zero_()
-        return
+        return d_weights
     work = T * B * H * (N + H)
     threads = max(1, min(torch.get_num_threads(), B // MOST_ROWS, work // WORTH))
     share = B // threads
@@ -153,7 +154,7 @@ def execute(
             "want begin": wanted.states,
             "want sums": _masks(cell, kernel, gradients),
         }
-    held = {f"weight:{key}": one for key, one in zip(keys, weights, strict=True)}
+    held = {f"weight:{key}": one for key, one in by_key.items()}
     held |= {f"gradient:{key}": one for key, one in gradients.items()}
     for key, one in gradients.items():
         if f"gradient:{key}" not in values:
@@ -163,6 +164,7 @@ def execute(
         values[name], apart[name] = held[name].data_ptr(), held[name].nbytes // members
     for frame in _frames(values, apart, members):
         team().run(made.entry, frame, threads)
+    return d_weights
 
 
 def _place(

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from gatework.graph.loop import Keeping, Loop
+from gatework.graph.plan import is_other_input
+from gatework.kernels.layout import width
 from gatework.kernels.recurrence import BACKWARD, Recurrence
 from gatework.kernels.triton.build import interpreted
 from gatework.kernels.triton.chip import precision
@@ -20,8 +22,9 @@ Made = TypeVar("Made")
 LEAST = 16
 """The shortest side of a matrix that the matrix units of a GPU take."""
 
-FEW = 64
-"""Units up to which four warps share a program; more take eight."""
+FEW = 128
+"""Bytes of a vector up to which four warps share a program; for longer ones there are eight, which have the registers
+for its matrices."""
 
 _SLOTS = {Keeping.PAIR: 2, Keeping.STEP: 2}
 """Of those that do not outlive two steps; in turns, as a program that is ahead must not write what another reads."""
@@ -79,12 +82,24 @@ class Call:
         sizes = {"N": self.x.shape[2], "H": self.H, "REAL": real}
         if interpreted():  # which multiplies neither bfloat16 nor with less than all digits
             return {**sizes, "DOT": real, "PRECISION": "ieee"}
-        return {**sizes, "DOT": given, "PRECISION": precision(), "num_warps": 4 if self.H <= FEW else 8}
+        return {**sizes, "DOT": given, "PRECISION": precision(), "num_warps": warps(self.H * self.x.element_size())}
 
     @property
     def begin(self) -> int:
         """The first time step that is computed."""
         return len(self.x) - 1 if self.backward else 0
+
+    def given(self, name: str) -> tuple[Tensor | int, ...]:
+        """An array as kernels take it: its address, and whether it goes on with time, (T, B, columns), or is the same.
+
+        Of an input after the first also how many vectors lie side by side in the rows that hold it.
+        """
+        tensor = self.arrays[name]
+        return tensor, int(tensor.dim() == 3), *self.width(name)
+
+    def width(self, name: str) -> tuple[int, ...]:
+        """How many vectors lie side by side in the rows that hold an input after the first; of others nothing."""
+        return (width(self.arrays[name]),) if is_other_input(name) else ()
 
     def allocate(self, used: Iterable[str]) -> None:
         """Make the arrays that nobody has given; what passes from stage to stage is not rounded to half precision."""
@@ -97,11 +112,11 @@ class Call:
                 self.arrays[name] = self.x.new_empty(_SLOTS.get(one.keeping, T), B, size, dtype=kind)
 
 
+def warps(size: int) -> int:
+    """How many warps share a program whose vectors have so many bytes."""
+    return 4 if size <= FEW else 8
+
+
 def block(size: int) -> int:
     """The power of two that holds a vector, and that a matrix unit takes."""
     return max(LEAST, 1 << (size - 1).bit_length())
-
-
-def stepping(tensor: Tensor) -> tuple[Tensor, int]:
-    """An array as kernels take it: its address, and whether it goes on with time, (T, B, columns), or is the same."""
-    return tensor, int(tensor.dim() == 3)

@@ -26,10 +26,9 @@ from gatework.kernels.triton.writing import TAB, TRITON
 class Scan:
     """A kernel's text and what its function is called with.
 
-    In order: for each of `arrays` its address and whether it goes on with time, 1 or 0, the addresses of
-    `weights`, that of a summary, then the time step to begin with, T and B, the time steps of a segment and the number
-    of segments, and by name H, the blocks and `REAL`. B counts the sequences of one member. The axes of the grid are
-    blocks of entries, members and segments.
+    In order: for each of `arrays` what `Call.given` says, the addresses of `weights`, that of a summary, then the time
+    step to begin with, T and B, the time steps of a segment and the number of segments, and by name H, the blocks and
+    `REAL`. B counts the sequences of one member. The axes of the grid are blocks of entries, members and segments.
 
     `summary` is the kernel that writes the summary, for all segments but the last; without one there is one segment
     alone. Its own `values` are how many numbers it writes for every entry of a segment.

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from gatework.errors import BackendError
-from gatework.graph.loop import Loop, Outer, Place
+from gatework.graph.loop import Outer, Place
 from gatework.kernels.members import by_member
-from gatework.kernels.passes import Wanted
-from gatework.kernels.recurrence import BACKWARD, Recurrence
+from gatework.kernels.passes import Gradients, Wanted
+from gatework.kernels.recurrence import Recurrence
 from gatework.kernels.triton.build import interpreted
 from gatework.kernels.triton.call import Call
 from gatework.kernels.triton.tuning import chosen
@@ -34,10 +34,9 @@ def execute(
     weights: Sequence[Tensor],
     x: Tensor,
     H: int,
-    d_weights: Sequence[Tensor | None] = (),
     wanted: Wanted | None = None,
     members: int = 1,
-) -> None:
+) -> Gradients:
     """One call of a loop, and after the backward one the products that are the gradients of the weights."""
     if members > MOST:
         raise BackendError(
@@ -52,47 +51,91 @@ def execute(
         call.allocate(way.arrays(call))
         if x.shape[1]:
             way.run(call)
-        if which == BACKWARD:
-            _weight_gradients(cell, arrays, d_weights, H, members)
+        if not wanted:
+            return []
+        asked = [key for key, want in zip(cell.keys, wanted.weights, strict=True) if want]
+        found = _Sums(cell, arrays, H, members).of(asked)
+        return [found.get(key) for key in cell.keys]
 
 
-def _weight_gradients(
-    cell: Recurrence, arrays: Mapping[str, Tensor], d_weights: Sequence[Tensor | None], H: int, members: int
-) -> None:
-    """Sums over sequences and time, for each member one product for each matrix: all its time steps as one matrix."""
-    outers: dict[str, list[Outer]] = {}
-    for outer in cell.plan.outers:
-        outers.setdefault(outer.matrix, []).append(outer)
+@dataclass(frozen=True)
+class _Sums:
+    """The gradients of the weights: sums over sequences and time, of each member on its own.
 
-    @functools.cache
-    def apart(name: str) -> Tensor:
+    All time steps are one product of matrices, and so are all matrices that meet the same vector.
+    """
+
+    cell: Recurrence
+    arrays: Mapping[str, Tensor]
+    H: int
+    members: int
+    _made: dict[str, Tensor] = field(default_factory=dict)
+
+    def of(self, keys: Sequence[str]) -> dict[str, Tensor]:
+        """Those of some weights."""
+        found: dict[str, Tensor] = {}
+        columns = {key: block for key, block in self.cell.plan.columns.items() if key in keys}
+        if columns:
+            total = self._total(columns.values())
+            found |= {key: self._block(total, block - min(columns.values()), -1) for key, block in columns.items()}
+        for outers in runs([one for one in self.cell.plan.outers if one.matrix in keys]):
+            product = self._product(outers)
+            for one in outers:
+                part = self._block(product, one.block - outers[0].block, -2)
+                found[one.matrix] = found[one.matrix] + part if one.matrix in found else part
+        return {key: self._alone(one) for key, one in found.items()}
+
+    def _total(self, blocks: Collection[int]) -> Tensor:
+        """The sum of all gradients between the first and the last of some blocks, in one go."""
+        d = self._apart("d")[..., min(blocks) * self.H : (max(blocks) + 1) * self.H]
+        kind = torch.promote_types(d.dtype, torch.float32)
+        return d.sum((1, 2), dtype=kind).to(d.dtype)
+
+    def _product(self, outers: Sequence[Outer]) -> Tensor:
+        """The gradients of matrices whose blocks lie side by side, one below the other."""
+        begin = outers[0].block * self.H
+        d = self._apart("d")[..., begin : begin + len(outers) * self.H]
+        total: Tensor | None = None
+        for gradients, vectors in self._pairs(d, outers[0].vector):
+            given = gradients.flatten(1, 2).mT, vectors.flatten(1, 2)
+            total = torch.bmm(*given) if total is None else total.baddbmm_(*given)
+        assert total is not None, "there are pairs"
+        return total
+
+    def _pairs(self, d: Tensor, place: Place) -> Iterator[tuple[Tensor, Tensor]]:
+        """Gradients beside the vectors that they meet, in parts of equal length: a shifted vector begins elsewhere."""
+        vector = self._apart(place.array)
+        if vector.dim() == 3:  # the same at every step
+            vector = vector[:, None].expand(*d.shape[:3], vector.shape[-1])
+        if not place.shift:
+            yield d, vector
+            return
+        start = self._apart(self.cell.plan.backward.arrays[place.array].start)
+        yield d[:, :1], start[:, None]
+        if d.shape[1] > 1:
+            yield d[:, 1:], vector[:, :-1]
+
+    def _apart(self, name: str) -> Tensor:
         """An array with its members apart: (members, T, B, columns), or (members, B, columns)."""
-        return by_member(arrays[name], members).contiguous()
+        if name not in self._made:
+            self._made[name] = by_member(self.arrays[name], self.members).contiguous()
+        return self._made[name]
 
-    for key, found in zip(cell.keys, d_weights, strict=False):
-        if found is None:
-            continue
-        found = found if members > 1 else found[None]
-        if key in cell.plan.columns:
-            d = _block_of(apart("d"), cell.plan.columns[key], H)
-            found.copy_(d.sum((1, 2), dtype=torch.float64 if d.dtype == torch.float64 else torch.float32))
-            continue
-        found.zero_()
-        for outer in outers.get(key, []):
-            for d, vector in _pairs(_block_of(apart("d"), outer.block, H), outer.vector, apart, cell.plan.backward):
-                found.baddbmm_(d.flatten(1, 2).mT, vector.flatten(1, 2))
+    def _block(self, found: Tensor, block: int, axis: int) -> Tensor:
+        return found.narrow(axis, block * self.H, self.H)
+
+    def _alone(self, found: Tensor) -> Tensor:
+        """As the weight lies: without an axis of one member."""
+        return found.contiguous() if self.members > 1 else found[0]
 
 
-def _block_of(d: Tensor, block: int, H: int) -> Tensor:
-    return d[..., block * H : (block + 1) * H]
-
-
-def _pairs(d: Tensor, place: Place, apart: Callable[[str], Tensor], loop: Loop) -> list[tuple[Tensor, Tensor]]:
-    """Gradients beside the vectors that they meet, in parts of equal length: a shifted vector begins elsewhere."""
-    vector = apart(place.array)
-    if vector.dim() == 3:  # the same at every step
-        vector = vector[:, None].expand(*d.shape[:3], vector.shape[-1])
-    if not place.shift:
-        return [(d, vector)]
-    start = apart(loop.arrays[place.array].start)
-    return [(d[:, :1], start[:, None]), (d[:, 1:], vector[:, :-1])]
+def runs(outers: Sequence[Outer]) -> list[list[Outer]]:
+    """Gradients of matrices that are one product: they meet the same vector, and their blocks lie side by side."""
+    found: list[list[Outer]] = []
+    for one in sorted(outers, key=lambda one: (one.vector.array, one.vector.block, one.vector.shift, one.block)):
+        last = found[-1][-1] if found else None
+        if last and last.vector == one.vector and last.block + 1 == one.block:
+            found[-1].append(one)
+        else:
+            found.append([one])
+    return found

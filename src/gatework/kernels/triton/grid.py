@@ -25,11 +25,11 @@ Moment = tuple[str, int]
 class Grid:
     """A kernel's text and what its function is called with.
 
-    In order: for each of `arrays` its address and whether it goes on with time, 1 or 0, the addresses of
-    `weights`, the counters of the programs that wait for each other, zero at first and one for every member and first
-    index of the grid, then the time step to begin with, T and B of one member, and by name the sizes and blocks and
-    `REAL`, `PRECISION`. `shared` are the arrays through which programs exchange vectors. `tiles` counts the matrices,
-    as they are and transposed. A kernel whose vectors of N entries are read entry by entry is `unfit` to run.
+    In order: for each of `arrays` what `Call.given` says, the addresses of `weights`, the counters of the programs that
+    wait for each other, zero at first and one for every member and first index of the grid, then the time step to begin
+    with, T and B of one member, and by name the sizes and blocks and `REAL`, `PRECISION`. `shared` are the arrays
+    through which programs exchange vectors. `tiles` counts the matrices, as they are and transposed. A kernel whose
+    vectors of N entries are read entry by entry is `unfit` to run.
     """
 
     text: str
@@ -145,9 +145,8 @@ class _Grid(SequenceWriter):
     def load(self, place: Place, entries: str, inside: str) -> str:
         """Entries of a vector that lies in memory, as the other programs have left it there."""
         base, known = self._base(place)
-        array = self.loop.arrays[place.array]
-        row = f"rows * {array.columns}" if array.blocks == 1 else f"rows * ({array.blocks} * {array.columns})"
-        block = f" + {place.block} * {array.columns}" if place.block else ""
+        row = self.row(place.array, self.pointer(place.array))
+        block = f" + {place.block} * {self.loop.arrays[place.array].columns}" if place.block else ""
         fresh = ', cache_modifier=".cg"' if place.array in self._shared else ""
         return f"tl.load({base} + {row}{block} + {entries}, mask=there & {inside}{known}, other=0.0{fresh})"
 

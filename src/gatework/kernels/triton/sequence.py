@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from gatework.graph.loop import Array, Keeping, Loop, Place, Stage, Store
+from gatework.graph.plan import is_other_input
 from gatework.kernels.triton.writing import ACROSS, ROWS, TAB, WIDE, Writer
 
 Slot = tuple[str, int]
@@ -23,11 +24,10 @@ Slot = tuple[str, int]
 class Sequence:
     """A kernel's text and what its function is called with.
 
-    In order: for each of `arrays` its address and whether it goes on with time, 1 or 0, the addresses of
-    `weights`, then the time step to begin with, T and B, and by name the sizes and blocks and `REAL`, `PRECISION`.
-    B counts the sequences of one member.
-    `tiles` are the sizes, by letter, of the matrices that are kept on the chip. A kernel that is a `scan` has none, and
-    sums over no entries: its programs may share the units of a sequence.
+    In order: for each of `arrays` what `Call.given` says, the addresses of `weights`, then the time step to begin with,
+    T and B, and by name the sizes and blocks and `REAL`, `PRECISION`. B counts the sequences of one member. `tiles` are
+    the sizes, by letter, of the matrices that are kept on the chip. A kernel that is a `scan` has none, and sums over
+    no entries: its programs may share the units of a sequence.
     """
 
     text: str
@@ -172,8 +172,9 @@ class SequenceWriter(Writer):
         elif array.keeping is not Keeping.START:
             moment = f"(moment + {place.shift})" if place.shift else "moment"
             parts.append(f"{moment} * step_{pointer}")
-        if array.blocks > 1:
-            base = f"rows * ({array.blocks} * H) + {place.block} * H + columns"
+        if array.blocks > 1 or is_other_input(place.array):
+            block = f" + {place.block} * H" if place.block else ""
+            base = f"{self.row(place.array, pointer)}{block} + columns"
         return " + ".join([*parts, base])
 
     def pointer(self, array: str) -> str:
@@ -183,8 +184,9 @@ class SequenceWriter(Writer):
         return self.arrays[array]
 
     def arguments(self) -> list[str]:
-        """Those for arrays and weights."""
-        every = [f"{name}, moves_{name}," for name in self.arrays.values()]
+        """Those for arrays and weights; of how many vectors lie in a row of an input, a kernel is made for each."""
+        width = {array: f" width_{name}: tl.constexpr," for array, name in self.arrays.items() if is_other_input(array)}
+        every = [f"{name}, moves_{name},{width.get(array, '')}" for array, name in self.arrays.items()]
         return every + [f"{name}," for name in self.weights.values()]
 
     def decorator(self, *sizes: str) -> str:
@@ -197,8 +199,11 @@ class SequenceWriter(Writer):
 
         They are no arguments: with H known, it is known what divides them.
         """
-        arrays = [(self.loop.arrays[one], name) for one, name in self.arrays.items()]
-        lines = [f"step_{name} = moves_{name} * every * ({one.blocks} * {one.columns})" for one, name in arrays]
+        lines = []
+        for array, name in self.arrays.items():
+            one = self.loop.arrays[array]
+            blocks = f"width_{name}" if is_other_input(array) else one.blocks
+            lines.append(f"step_{name} = moves_{name} * every * ({blocks} * {one.columns})")
         return [f"every = tl.num_programs({axis}).to(tl.int64) * B", *lines]
 
     def _tile(self, key: str, *, transposed: bool) -> str:

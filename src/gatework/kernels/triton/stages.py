@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gatework.graph.loop import Loop, Place, Stage
+from gatework.graph.plan import is_other_input
 from gatework.kernels.triton.writing import ROWS, TAB, WHOLE, Writer
 
 Moment = tuple[str, int]
@@ -20,7 +21,8 @@ Moment = tuple[str, int]
 class Launch:
     """A kernel's text and what its function is called with.
 
-    In order: the addresses of `arrays` at their times, those of `weights`, then B of one member, and by name the sizes
+    In order: the addresses of `arrays` at their times, of an input after the first with how many vectors lie in its
+    rows, the addresses of `weights`, then B of one member, and by name the sizes
     and blocks and `REAL`, `PRECISION`. There are programs for all sequences and for all `columns`.
     """
 
@@ -49,7 +51,9 @@ class _Stage(Writer):
         for store in self.stage.stores:
             self.say(f"tl.store({self._address(store.place, 'columns')}, {self.whole(store.node)}, mask=mask)")
         size = self.stage.columns
-        arguments = [f"{name}," for name in (*self._arrays.values(), *self.weights.values())]
+        width = {one: f" width_{name}: tl.constexpr," for one, name in self._arrays.items() if is_other_input(one[0])}
+        arguments = [f"{name},{width.get(one, '')}" for one, name in self._arrays.items()]
+        arguments += [f"{name}," for name in self.weights.values()]
         head = [
             "member = tl.program_id(2).to(tl.int64)",
             "row = tl.program_id(0) * BLOCK_B + tl.arange(0, BLOCK_B)",
@@ -88,6 +92,6 @@ class _Stage(Writer):
         moment, array = (place.array, place.shift), self.loop.arrays[place.array]
         if moment not in self._arrays:
             self._arrays[moment] = self.name(f"a_{place.array}_{place.shift}".replace("-", "m"))
-        row = f"rows * {array.columns}" if array.blocks == 1 else f"rows * ({array.blocks} * {array.columns})"
+        pointer = self._arrays[moment]
         block = f" + {place.block} * {array.columns}" if place.block else ""
-        return f"{self._arrays[moment]} + {row}{block} + {entries}"
+        return f"{pointer} + {self.row(place.array, pointer)}{block} + {entries}"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gatework.kernels.triton import chip, grid
 from gatework.kernels.triton.build import function
-from gatework.kernels.triton.call import Call, block, stepping
+from gatework.kernels.triton.call import Call, block
 
 COLUMNS, ROWS = (16, 32, 64, 128), (16, 32, 64)
 """Units, and sequences, that a program may have."""
@@ -100,7 +100,7 @@ class Together:
         made, options = self._chosen(call)
         share = self._shares(call)
         barrier = torch.zeros(call.members * share.groups, dtype=torch.int32, device=call.x.device)
-        given = [one for name in made.arrays for one in stepping(_typed(call, made, name))]
+        given = [one for name in made.arrays for one in (_typed(call, made, name), *call.given(name)[1:])]
         weights = [call.weights[key] for key in made.weights]
         blocks = {"BLOCK_B": share.rows, "BLOCK_H": share.columns, "BLOCK_W": block(call.H)}
         every = {**call.options, **blocks, **options, **COOPERATIVE}

@@ -11,7 +11,7 @@ from torch import Tensor
 from gatework.graph.loop import Keeping
 from gatework.kernels.triton import chunks, scan, sequence, stages
 from gatework.kernels.triton.build import function
-from gatework.kernels.triton.call import Call, block, stepping
+from gatework.kernels.triton.call import Call, block
 from gatework.kernels.triton.chip import on_chip
 from gatework.kernels.triton.together import Together
 
@@ -76,7 +76,7 @@ class Scan:
         options = {name: call.options[name] for name in ("H", "REAL")}
 
         def launch(one: chunks.Scan, count: int) -> None:
-            given = [each for name in one.arrays for each in stepping(call.arrays[name])]
+            given = [each for name in one.arrays for each in call.given(name)]
             weights = [call.weights[key] for key in one.weights]
             sizes = (call.begin, T, B, span, segments)
             blocking = {"BLOCK_T": TIMES, "BLOCK_E": ENTRIES, "num_warps": WARPS}
@@ -119,7 +119,7 @@ class Whole:
         (T, _, N), H, B = call.x.shape, call.H, call.sequences
         columns = min(block(H), COLUMNS) if made.scan else block(H)
         run = function(made.text)[(-(-B // ROWS), -(-H // columns), call.members)]
-        given = [one for name in made.arrays for one in stepping(call.arrays[name])]
+        given = [one for name in made.arrays for one in call.given(name)]
         weights = [call.weights[key] for key in made.weights]
         options = {**call.options, "BLOCK_B": ROWS, "BLOCK_N": block(N), "BLOCK_H": columns}
         run(*given, *weights, call.begin, T, B, **options)
@@ -155,7 +155,7 @@ class Steps:
         options = {**call.options, **blocks}
 
         def launch(one: stages.Launch, t: int) -> None:
-            given = [_at(call, array, t + shift) for array, shift in one.arrays]
+            given = [each for array, shift in one.arrays for each in (_at(call, array, t + shift), *call.width(array))]
             grid = (-(-B // ROWS), -(-sizes[one.columns] // COLUMNS), call.members)
             function(one.text)[grid](*given, *(call.weights[key] for key in one.weights), B, **options)
 

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from gatework.graph.loop import Loop, Place, Stage, Term
 from gatework.graph.ops import LEAVES, Op
+from gatework.graph.plan import is_other_input
 from gatework.graph.text import equation
 
 _NAN = "propagate_nan=tl.PropagateNan.ALL"
@@ -144,7 +145,7 @@ class Writer:
         """A variable that there is not yet."""
         plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in wish) or "v"
         # Names with these beginnings are made from others.
-        plain = f"v{plain}" if plain[0].isdigit() or plain.startswith(("step_", "moves_", "next_")) else plain
+        plain = f"v{plain}" if plain[0].isdigit() or plain.startswith(("step_", "moves_", "width_", "next_")) else plain
         found, n = plain, 1
         while found in self._names or found in _TAKEN:
             n += 1
@@ -189,6 +190,13 @@ class Writer:
         along, across = (inner, "columns") if term.transposed else ("columns", inner)
         address = f"{self.weight(term.matrix, f'H * {width}')} + {along} * {width} + {across}"
         return f"tl.load({address}, mask=({inner} < {size}) & (columns < {columns}), other=0.0)"
+
+    def row(self, array: str, pointer: str) -> str:
+        """Where the rows of the program's sequences begin in an array, from the entry that its pointer gives."""
+        one = self.loop.arrays[array]
+        if is_other_input(array):
+            return f"rows * (width_{pointer} * H)"
+        return f"rows * {one.columns}" if one.blocks == 1 else f"rows * ({one.blocks} * {one.columns})"
 
     def add_product(self, k: int, vector: str, matrix: str) -> str:
         """The line that adds a product to an accumulator."""
