@@ -66,7 +66,7 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
 def test_a_study_goes_on_where_it_was_stopped(tmp_path, undisturbed, kind):
-    for reached in (1, 3, 6):  # stopped three times, each time a little further on
+    for reached in (1, 5):  # stopped twice, the second time further on
         process = start(tmp_path)
         wait_for(tmp_path, process, reached)
         process.send_signal(kind)
