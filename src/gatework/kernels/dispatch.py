@@ -122,6 +122,13 @@ class Choice:
         self._ran[x.device.type, x.dtype] = best
         return best
 
+    def _autocast(self, x: Tensor, kind: torch.dtype) -> torch.dtype:
+        """The type that a call under autocast is computed in, with weights of this one; double precision stays."""
+        asked = torch.get_autocast_dtype(x.device.type)
+        like = x.new_empty(0, dtype=asked)
+        compiled = any(one.name != Reference().name and not one.unfit(like) for one in self.backends)
+        return asked if compiled and kind == torch.float32 else kind
+
     def run(
         self,
         graph: Graph,
@@ -146,13 +153,16 @@ class Choice:
 
         `others` are the inputs after the first, (T, B, H), or (B, H) where an input is the same at every step.
 
-        Under autocast it is computed in the type of its weights, where that is no less than float32.
+        Under autocast it is computed in autocast's type where compiled back-ends do that, which they do on a GPU and as
+        torch's own layers do there; else in the type of its weights, where that is no less than float32.
         """
         kind = next((one.dtype for one in parameters.values()), x.dtype)
         if autocast_is_left(x, kind):
+            kind = self._autocast(x, kind)
             with torch.autocast(x.device.type, enabled=False):
+                weights = {key: one.to(kind) for key, one in parameters.items()}
                 begin, more = tuple(one.to(kind) for one in states), [one.to(kind) for one in others]
-                return self.trajectory(graph, parameters, x.to(kind), begin, more)
+                return self.trajectory(graph, weights, x.to(kind), begin, more)
         return self._fastest(graph, parameters, x, states, others).trajectory(graph, parameters, x, states, others)
 
 
@@ -167,7 +177,7 @@ def is_measured(x: Tensor) -> bool:
 
 
 def autocast_is_left(x: Tensor, kind: torch.dtype) -> bool:
-    """Whether autocast is at work here, and weights of this type are computed with as they are."""
+    """Whether autocast is at work here, and is to leave operations with weights of this type alone."""
     exact, device = kind in (torch.float32, torch.float64), x.device.type
     return exact and device in ("cpu", "cuda") and torch.is_autocast_enabled(device)
 

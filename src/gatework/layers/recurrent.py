@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -223,19 +223,19 @@ class RecurrentLayer(nn.Module):
     ) -> tuple[tuple[Tensor, ...], States]:
         """As `forward`, but with the states that are `shown` at every step, (T, B, H) each, beside the first.
 
-        Under autocast it is computed in the type of its weights, batch norm and projection too.
+        Under autocast batch norm is computed in the type of its weights; `Choice.trajectory` says what the loop is.
         """
         first = self.first_weight()
-        if first is not None and autocast_is_left(x, first.dtype):
-            kind = first.dtype
-            masks = [None if one is None else one.to(kind) for one in (valid, kept)]
-            begin, more = tuple(one.to(kind) for one in states), [one.to(kind) for one in others]
-            with torch.autocast(x.device.type, enabled=False):
-                return self.trajectory(x.to(kind), begin, more, masks[0], masks[1], shown)
-        graph, backend, weights, more = self._prepared(x, others, valid, kept, shown)
+        exact = first is not None and autocast_is_left(x, first.dtype)
+        if first is not None and exact:
+            x, others = x.to(first.dtype), [one.to(first.dtype) for one in others]
+            valid, kept = (None if one is None else one.to(first.dtype) for one in (valid, kept))
+        with torch.autocast(x.device.type, enabled=False) if exact else nullcontext():
+            graph, backend, weights, more = self._prepared(x, others, valid, kept, shown)
         results, last = backend.trajectory(graph, weights, x, states, more)
         if self._projection:
-            results = (F.linear(results[0], weights[PROJECT]), *results[1:])
+            with torch.autocast(x.device.type, enabled=False) if exact else nullcontext():
+                results = (F.linear(results[0], weights[PROJECT].to(results[0].dtype)), *results[1:])
         return results, last
 
     def record(
@@ -578,7 +578,7 @@ class Recurrent(nn.Module):
 
         output, last = self._stack(run, given)
         if given.valid is not None:
-            output = output * given.valid
+            output = output * given.valid.to(output.dtype)
         if given.single:
             return output.squeeze(1), tuple(tuple(state.squeeze(0) for state in one) for one in last)
         return (output.transpose(0, 1) if self.batch_first else output), tuple(last)

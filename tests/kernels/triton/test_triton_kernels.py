@@ -1,5 +1,6 @@
 """Kernels in Triton give the reference's numbers: every cell, all kinds of launch; without a GPU interpreted."""
 
+import copy
 import functools
 import itertools
 import sys
@@ -413,15 +414,42 @@ def own(x, h):
 
 def test_a_backward_pass_under_autocast_is_in_the_type_of_the_weights(kind):
     pair, x = layers("gru", 3, 7), torch.randn(4, 5, 3)
-    found = []
     for layer in pair:
-        for under in (False, True):
-            layer.zero_grad()
-            with torch.autocast(DEVICE, dtype=torch.bfloat16, enabled=under and layer is pair[1]):
-                layer(x.to(DEVICE))[0].square().mean().backward()
-            found.append({name: one.grad.clone() for name, one in layer.named_parameters() if "U" in name})
-    for name, one in found[0].items():
-        torch.testing.assert_close(found[3][name], one, **CLOSE)
+        loss = layer(x.to(DEVICE))[0].square().mean()
+        with torch.autocast(DEVICE, dtype=torch.bfloat16, enabled=layer is pair[1]):
+            loss.backward()
+    expected, found = (dict(layer.named_parameters()) for layer in pair)
+    for name in expected:
+        if "U" in name:  # what comes before the loop are torch's own products
+            torch.testing.assert_close(found[name].grad, expected[name].grad, **CLOSE)
+
+
+AROUND = {"layer_norm": True, "num_layers": 2, "bidirectional": True, "learn_initial": True}
+
+
+@pytest.mark.parametrize("options", [{}, {"proj_size": 4}, AROUND], ids=["alone", "projected", "around"])
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16], ids=str)
+def test_under_autocast_a_call_is_what_it_is_in_autocasts_type(kind, options):
+    """As torch's own layers on a GPU: weights and gradients stay float32."""
+    layer, x = layers("lstm", 3, 7, **options)[1], torch.randn(4, 5, 3, device=DEVICE)
+    resets = torch.rand(4, 5) < 0.3
+    lower = copy.deepcopy(layer).to(kind)
+    expected = results(lower, x.to(kind), lengths=torch.tensor([4, 2, 3, 1, 4]), resets=resets)
+    with torch.autocast(DEVICE, dtype=kind):
+        found = results(layer, x, lengths=torch.tensor([4, 2, 3, 1, 4]), resets=resets)
+    assert found["output"].dtype == kind
+    for name, one in found.items():
+        assert name == "output" or one.dtype == torch.float32
+        # A projection is folded, and the gradients of two directions are summed, in float32 before they are rounded.
+        apart = 16 * torch.finfo(kind).eps * float(expected[name].detach().abs().max()) if options else 0.0
+        torch.testing.assert_close(one, expected[name].to(one.dtype), rtol=0, atol=apart)
+
+
+def test_under_autocast_double_precision_stays():
+    layer, x = layers("lstm", 3, 7)[1].to(PRECISE), torch.randn(4, 5, 3, device=DEVICE, dtype=PRECISE)
+    with torch.autocast(DEVICE, dtype=torch.bfloat16):
+        output, _ = layer(x)
+    assert output.dtype == (torch.float64 if DEVICE == "cpu" else torch.bfloat16)
 
 
 @pytest.mark.skipif(DEVICE == "cuda", reason="a GPU runs several at once")
