@@ -88,6 +88,16 @@ def test_the_page_on_what_goes_around_a_cell_is_a_program():
         exec(code, {})  # noqa: S102 (the documents are ours)
 
 
+def test_the_page_on_gpus_is_a_program():
+    """It runs without a GPU too; what it says of gradients under autocast it asserts."""
+    known = {}
+    for _, code in blocks(ROOT / "docs" / "how" / "on_a_gpu.md", "python"):
+        exec(code, known)  # noqa: S102 (the documents are ours)
+    ended = torch.arange(50)[:, None] >= known["lengths"]
+    assert known["output"][ended].eq(0).all()
+    assert known["output"][~ended].ne(0).any()
+
+
 def test_the_page_on_attention_is_a_program_that_learns():
     """Its code runs in one piece, answers most of what it is asked, and has looked where the answer was."""
     known = {}
