@@ -40,7 +40,7 @@ def test_the_systems_of_the_catalogue():
         "mingru": [(["h"], "add")],
         "minlstm": [(["h"], "add")],
         "qrnn": [(["c"], "add")],
-        "rg_lru": [(["started"], "minimum"), (["h"], "add")],
+        "rg_lru": [(["started"], "add"), (["h"], "add")],
         "sru": [(["c"], "add")],
         "sru2": None,
         "ubru": None,

@@ -1,6 +1,6 @@
 """The real-gated linear recurrent unit of Griffin: a gate of the input shortens the memory, another weighs the input.
 
-The state `started` is zero before the first step and one after it: what comes first is written in full. There are as
+The state `started` is zero before the first step and one after any: what comes first is written in full. There are as
 many inputs as units.
 
 Where libraries differ:
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gatework.graph import W, b, cell, exp, minimum, p, sigmoid, softplus, sqrt
+from gatework.graph import W, b, cell, exp, p, sigmoid, softplus, sqrt
 from gatework.graph.starts import Array, Shape
 from gatework.graph.weights import Declared, diagonal_blocks
 
@@ -35,5 +35,5 @@ def rg_lru(x, h, started, *, heads=4):
     a = exp(-8 * r * softplus(p.a))
     scale = 1 - started * (1 - sqrt(1 - a * a))
     h = a * h + scale * (i * x)
-    started = minimum(started + 1, 1)
+    started = 0 * started + 1
     return h, started

@@ -82,10 +82,11 @@ def split_products(graph: Graph) -> Split:
     sums = {k for k in range(len(graph.nodes)) if summed[k] and not recurrent[k]}
     must = _before_loop(graph) | products
     found = _around_loop(graph, must)
-    if not sums or is_elementwise(found.core):
+    if not sums or (is_elementwise(found.core) and not found.late):
         return found
     scan = _around_loop(graph, must | sums)
-    return scan if is_elementwise(scan.core) else found
+    better = is_elementwise(scan.core) and (not scan.late or not is_elementwise(found.core))
+    return scan if better else found
 
 
 def _around_loop(graph: Graph, must: set[int]) -> Split:

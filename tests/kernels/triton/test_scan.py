@@ -66,7 +66,7 @@ def test_sizes_beside_those_of_blocks(cell, shape):
     compare(pair, torch.randn(T, B, pair[0].input_size))
 
 
-@pytest.mark.parametrize("cell", ["minlstm", "qrnn", "indylstm", "lru"])
+@pytest.mark.parametrize("cell", ["minlstm", "qrnn", "indylstm", "lru", "rg_lru"])
 def test_everything_around_a_cell(cell, scanned):
     # The norm of products of the input comes before the loop; that of the second state of an LSTM is in it.
     around = {"layer_norm": cell in BOTH, "zoneout": 0.2, "bidirectional": True, "learn_initial": True}
