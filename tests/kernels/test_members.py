@@ -297,6 +297,7 @@ class Ensemble(torch.nn.Module):
         return vmap(lambda one: functional_call(self.one, one, (x,))[0])(weights)
 
 
+@pytest.mark.skipif(torch.__version__ < "2.13", reason="torch 2.11 traces such a program and cannot save it")
 def test_an_exported_program_holds_all_members(launched):
     ensemble, x = Ensemble(members("gru", N, H)), numbers(T, B, N)
     file = io.BytesIO()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from gatework.errors import UsageError
+from gatework.kernels.layout import LOWER, is_matrix, of_products
 from gatework.kernels.recurrence import Recurrence
 
 
@@ -17,10 +19,12 @@ def check(
     states: Sequence[Tensor],
     weights: Sequence[Tensor],
     members: int = 1,
+    lower: bool = False,
 ) -> None:
     """Raise `UsageError` where a tensor has not the shape, the type or the device that the others ask for.
 
-    Weights of several members have an axis of these before their own.
+    Weights of several members have an axis of these before their own. Matrices may be of a `lower` type, all of the
+    same, where everything else is float32.
     """
     if x.dim() != 3 or not x.shape[0]:
         raise UsageError(f"The input has shape {tuple(x.shape)}: it must be (T, B, N), with T at least 1.")
@@ -42,8 +46,11 @@ def check(
     for name, state in zip(names, states, strict=True):
         _same(f"State {name}", state, x, (B, H))
     axis = (members,) if members > 1 else ()
+    products = of_products(dict(zip(keys, weights, strict=True)), x)
+    apart = lower and x.dtype == torch.float32 and products in LOWER
     for parameter, weight in zip(cell.graph.parameters, weights, strict=True):
-        _same(f"The weight {parameter.key}", weight, x, (*axis, *parameter.sizes(N, H)))
+        kind = products if apart and is_matrix(parameter.key) else x.dtype
+        _same(f"The weight {parameter.key}", weight, x, (*axis, *parameter.sizes(N, H)), kind)
 
 
 def check_kept(
@@ -65,10 +72,10 @@ def check_kept(
             _same("A gradient", d, x, (T, B, H) if k < results else (B, H))
 
 
-def _same(what: str, tensor: Tensor, x: Tensor, shape: tuple[int, ...]) -> None:
+def _same(what: str, tensor: Tensor, x: Tensor, shape: tuple[int, ...], kind: torch.dtype | None = None) -> None:
     if tensor.shape != shape:
         raise UsageError(f"{what} has shape {tuple(tensor.shape)}, not {shape}.")
-    if tensor.dtype != x.dtype or tensor.device != x.device:
+    if tensor.dtype != (kind or x.dtype) or tensor.device != x.device:
         raise UsageError(
             f"{what} is {_kind(tensor)} and the input {_kind(x)}: convert one of them, as with layer.to(x.dtype)."
         )

@@ -14,6 +14,7 @@ from gatework.cells import catalogue
 from gatework.graph import Graph
 from gatework.kernels import operator
 from gatework.kernels.backend import Ran
+from gatework.kernels.layout import of_products
 from gatework.kernels.members import transformed
 from gatework.kernels.recurrence import recurrence
 from gatework.kernels.torch_layout import LAYOUTS, TorchLayout
@@ -61,7 +62,12 @@ class Cudnn:
         states: tuple[Tensor, ...],
         others: Sequence[Tensor] = (),
     ) -> Ran:
-        """Run the cell along a sequence, as `Reference.trajectory` does."""
+        """Run the cell along a sequence, as `Reference.trajectory` does; with matrices of a lower type all in that."""
+        kind = of_products(parameters, x)
+        if kind != x.dtype:
+            lower = {key: one.to(kind) for key, one in parameters.items()}
+            results, ends = self.trajectory(graph, lower, x.to(kind), tuple(one.to(kind) for one in states))
+            return tuple(one.to(x.dtype) for one in results), tuple(one.to(x.dtype) for one in ends)
         given = (x, *states, *(parameters[one.key] for one in graph.parameters))
         if torch.is_grad_enabled() and any(one.requires_grad for one in given):
             output, *last = _Differentiable.apply(graph, *given)  # type: ignore[no-untyped-call]

@@ -20,6 +20,7 @@ from gatework.kernels.backend import Backend, Ran
 from gatework.kernels.cpu.backend import Cpu
 from gatework.kernels.cpu.host import refusal
 from gatework.kernels.cudnn import Cudnn
+from gatework.kernels.layout import LOWER, lowered
 from gatework.kernels.members import transformed
 from gatework.kernels.reference import Reference
 from gatework.kernels.rivals import Job, fastest, known_fastest
@@ -122,13 +123,6 @@ class Choice:
         self._ran[x.device.type, x.dtype] = best
         return best
 
-    def _autocast(self, x: Tensor, kind: torch.dtype) -> torch.dtype:
-        """The type that a call under autocast is computed in, with weights of this one; double precision stays."""
-        asked = torch.get_autocast_dtype(x.device.type)
-        like = x.new_empty(0, dtype=asked)
-        compiled = any(one.name != Reference().name and not one.unfit(like) for one in self.backends)
-        return asked if compiled and kind == torch.float32 else kind
-
     def run(
         self,
         graph: Graph,
@@ -153,16 +147,19 @@ class Choice:
 
         `others` are the inputs after the first, (T, B, H), or (B, H) where an input is the same at every step.
 
-        Under autocast it is computed in autocast's type where compiled back-ends do that, which they do on a GPU and as
-        torch's own layers do there; else in the type of its weights, where that is no less than float32.
+        Under autocast everything is in the type of the weights, but for products of float32 on a back-end for GPUs:
+        these are computed in autocast's type. States, and what is kept of them, stay float32.
         """
-        kind = next((one.dtype for one in parameters.values()), x.dtype)
-        if autocast_is_left(x, kind):
-            kind = self._autocast(x, kind)
+        if is_autocast(x):
+            kind = next((one.dtype for one in parameters.values()), x.dtype)
+            asked = torch.get_autocast_dtype(x.device.type)
             with torch.autocast(x.device.type, enabled=False):
-                weights = {key: one.to(kind) for key, one in parameters.items()}
                 begin, more = tuple(one.to(kind) for one in states), [one.to(kind) for one in others]
-                return self.trajectory(graph, weights, x.to(kind), begin, more)
+                given = (x.to(kind), begin, more)
+                coarse = lowered(parameters, asked) if kind == torch.float32 and asked in LOWER else parameters
+                best = self._fastest(graph, coarse, *given)
+                weights = coarse if best.name in ON_A_GPU else parameters
+                return best.trajectory(graph, weights, *given)
         return self._fastest(graph, parameters, x, states, others).trajectory(graph, parameters, x, states, others)
 
 
@@ -176,10 +173,9 @@ def is_measured(x: Tensor) -> bool:
     )
 
 
-def autocast_is_left(x: Tensor, kind: torch.dtype) -> bool:
-    """Whether autocast is at work here, and is to leave operations with weights of this type alone."""
-    exact, device = kind in (torch.float32, torch.float64), x.device.type
-    return exact and device in ("cpu", "cuda") and torch.is_autocast_enabled(device)
+def is_autocast(x: Tensor) -> bool:
+    """Whether autocast is at work for such tensors."""
+    return x.device.type in ("cpu", "cuda") and torch.is_autocast_enabled(x.device.type)
 
 
 def choose(backend: str, graph: Graph) -> Choice:

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from gatework.graph import Graph
 from gatework.graph.early import Split
 from gatework.graph.late import reads_state
 from gatework.graph.ops import Op
 from gatework.kernels import operator
-from gatework.kernels.reference import TORCH, Instead, evaluate
+from gatework.kernels.reference import Instead, evaluate
 
 
 def early(
@@ -23,24 +24,30 @@ def early(
     Up to `widest` of them may be blocks of one tensor.
     """
     leaves = dict(zip(graph.inputs, inputs, strict=True))
-    groups = [group for group in found.joint if len(group) <= widest]
-    values = evaluate(found.nodes, parameters, leaves, _jointly(found, groups, parameters) if groups else None)
+    parts = (group[k : k + widest] for group in found.joint for k in range(0, len(group), widest))
+    groups = [part for part in parts if len(part) > 1]
+    values = evaluate(found.nodes, parameters, leaves, _jointly(found, groups, parameters) if widest > 1 else None)
     T, B, _ = inputs[0].shape
     return [values[k].expand(*((T, B, H) if values[k].dim() > 1 else (B, H))) for k in found.results]
 
 
+def coarse(matrix: Tensor, vector: Tensor) -> Tensor:
+    """A matrix times vectors, in the type of the matrix; where that is lower the sums are rounded to it too."""
+    return F.linear(vector.to(matrix.dtype), matrix).to(vector.dtype)
+
+
 def _jointly(found: Split, groups: Sequence[tuple[int, ...]], parameters: Mapping[str, Tensor]) -> Instead:
-    """Products with the same vector as one product, of the matrices one below the other."""
+    """Products in the type of their matrices, those with the same vector as one, of the matrices below each other."""
     made: dict[int, Tensor] = {}
     group_of = {k: group for group in groups for k in group}
 
     def product(k: int, values: Sequence[Tensor]) -> Tensor:
         matrix, vector = found.nodes[k].args
         if k not in group_of:
-            return TORCH[Op.MATMUL](values[matrix], values[vector])
+            return coarse(values[matrix], values[vector])
         if k not in made:
             matrices = [parameters[found.nodes[found.nodes[one].args[0]].name] for one in group_of[k]]
-            every = TORCH[Op.MATMUL](torch.cat(matrices), values[vector])
+            every = coarse(torch.cat(matrices), values[vector])
             made.update(zip(group_of[k], every.split(len(matrices[0]), -1), strict=True))
         return made[k]
 

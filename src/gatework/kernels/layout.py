@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor
+
+LOWER = (torch.bfloat16, torch.float16)
+"""Types that matrices may have beside vectors of float32: their products are then computed in that type."""
+
+
+def is_matrix(key: str) -> bool:
+    """Whether the weight of this key is one that multiplies vectors."""
+    return key[0] in "WU"
+
+
+def lowered(weights: Mapping[str, Tensor], kind: torch.dtype) -> dict[str, Tensor]:
+    """The weights with their matrices in another type."""
+    return {key: one.to(kind) if is_matrix(key) else one for key, one in weights.items()}
+
+
+def of_products(weights: Mapping[str, Tensor], x: Tensor) -> torch.dtype:
+    """The type that products are computed in: that of the matrices, or of `x` where there are none."""
+    return next((one.dtype for key, one in weights.items() if is_matrix(key)), x.dtype)
 
 
 def dense(tensors: Iterable[Tensor]) -> list[Tensor]:

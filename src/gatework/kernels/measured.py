@@ -25,7 +25,7 @@ from torch import Tensor
 
 from gatework.kernels.folder import default_folder, opened, read, write
 
-FORMAT = 1
+FORMAT = 2
 """Another number whenever kernels become faster or slower, or files mean something else."""
 
 TIMES = 5
@@ -152,6 +152,12 @@ def by_device(call: Callable[[], object], repeats: int = 1) -> float:
 def device(x: Tensor) -> str:
     """The name of what a tensor is on."""
     return torch.cuda.get_device_name(x.device) if x.is_cuda else x.device.type
+
+
+def named(kind: torch.dtype, products: torch.dtype) -> str:
+    """What numbers a kind of call has: where products have another type, that too."""
+    both = [str(one).removeprefix("torch.") for one in (kind, products)]
+    return both[0] if both[0] == both[1] else f"{both[0]} with products in {both[1]}"
 
 
 def power(size: int) -> int:

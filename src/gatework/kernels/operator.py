@@ -51,14 +51,15 @@ class Engine:
     """What runs loops.
 
     `find` gives it for the device of a tensor, or raises `BackendError`. An input after the first may be a block of a
-    tensor whose rows are up to `widest` such vectors side by side.
+    tensor whose rows are up to `widest` such vectors side by side. Beside float32 matrices may be of a `lower` type.
     """
 
     find: Callable[[Tensor], passes.Execute]
     widest: int = 1
+    lower: bool = False
 
 
-ENGINES = {"cpu": Engine(_cpu), "triton": Engine(_triton, widest=16)}
+ENGINES = {"cpu": Engine(_cpu), "triton": Engine(_triton, widest=16, lower=True)}
 """The engines by the names of their back-ends."""
 
 OF_DEVICE = {"cpu": "cpu", "cuda": "triton"}
@@ -103,9 +104,8 @@ def _run(
     counts those of all members, one member's after the other's. `engine` is what runs the loops, empty for the
     device's.
     """
-    found = recurrence(cell)
-    checks.check(found, x, others, states, weights, members)
-    used = _engine(engine, x)
+    found, used = recurrence(cell), _engine(engine, x)
+    checks.check(found, x, others, states, weights, members, lower=used.lower)
     with torch.no_grad():
         (first,) = dense([x])
         given = (dense(weights), first, blocks(others, used.widest), dense(states))
@@ -143,14 +143,13 @@ def _run_backward(
     members: int = 1,
     engine: str = "",
 ) -> list[Tensor]:
-    found = recurrence(cell)
-    checks.check(found, x, others, states, weights, members)
+    found, used = recurrence(cell), _engine(engine, x)
+    checks.check(found, x, others, states, weights, members, lower=used.lower)
     checks.check_kept(found, x, states, kept, d_results)
     inputs = 1 + len(others)
     if len(wanted) != inputs + 1 + len(weights):
         raise UsageError(f"{len(wanted)} wishes were given for {inputs} inputs, the states and {len(weights)} weights.")
     asked = passes.Wanted(wanted[:inputs], wanted[inputs], wanted[inputs + 1 :])
-    used = _engine(engine, x)
     d_inputs, d_states, d_weights = passes.backward(
         found,
         dense(weights),
@@ -165,6 +164,11 @@ def _run_backward(
         members,
     )
     return [one for one in (*d_inputs, *(d_states or []), *d_weights) if one is not None]
+
+
+def _run_backward_apart(*given: Any, **options: Any) -> list[Tensor]:
+    """The same with memory of its own for each result, which is what compilers take an operator's to have."""
+    return [one.clone() if one.storage_offset() else one for one in _run_backward(*given, **options)]
 
 
 def _by_step(d_output: Tensor | None) -> Tensor | None:
@@ -367,7 +371,7 @@ def _is_batched(d: Tensor | None) -> bool:
 
 for _key in ("CPU", "CUDA"):
     _LIBRARY.impl("run", _run, _key)
-    _LIBRARY.impl("run_backward", _run_backward, _key)
+    _LIBRARY.impl("run_backward", _run_backward_apart, _key)
 torch.library.register_fake("gatework::run", _run_fake, lib=_LIBRARY)
 torch.library.register_fake("gatework::run_backward", _run_backward_fake, lib=_LIBRARY)
 torch.library.register_autograd("gatework::run", _differentiate, setup_context=_remember, lib=_LIBRARY)

@@ -16,8 +16,14 @@ from torch.nn import functional as F
 from gatework.graph import Graph, Node
 from gatework.graph.ops import WHOLE, Op
 
+
+def _product(matrix: Tensor, vector: Tensor) -> Tensor:
+    """A matrix times vectors; where it is of a lower type, they are rounded to that, and the sums are not."""
+    return F.linear(vector.to(matrix.dtype).to(vector.dtype), matrix.to(vector.dtype))
+
+
 TORCH: dict[Op, Callable[..., Tensor]] = {
-    Op.MATMUL: lambda matrix, vector: F.linear(vector, matrix),
+    Op.MATMUL: _product,
     Op.ADD: torch.add,
     Op.SUBTRACT: torch.sub,
     Op.MULTIPLY: torch.mul,

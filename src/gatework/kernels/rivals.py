@@ -14,7 +14,8 @@ from torch import Tensor
 from gatework.errors import first_line
 from gatework.graph import Graph
 from gatework.kernels.backend import Backend
-from gatework.kernels.measured import Found, Kind, device, known, largest, milliseconds, power, remembered
+from gatework.kernels.layout import of_products
+from gatework.kernels.measured import Found, Kind, device, known, largest, milliseconds, named, power, remembered
 from gatework.kernels.reference import Reference
 
 CHECKED = 72
@@ -47,11 +48,16 @@ class Job:
         return torch.is_grad_enabled() and any(one.requires_grad for one in every)
 
     @property
+    def products(self) -> torch.dtype:
+        """The type that products of matrices are computed in."""
+        return of_products(self.parameters, self.x)
+
+    @property
     def about(self) -> tuple[Hashable, ...]:
         """What calls of a cell have in common that are measured once: B and T count as powers of two."""
         T, B, N = self.x.shape
         sizes = (N, self.states[0].shape[-1], power(B), power(T))
-        return (self.x.device, self.x.dtype, self.training, sizes, tuple(_switches()))
+        return (self.x.device, (self.x.dtype, self.products), self.training, sizes, tuple(_switches()))
 
     @property
     def kind(self) -> Kind:
@@ -61,7 +67,7 @@ class Job:
             "cell": hashlib.sha256(self.graph.record.encode()).hexdigest(),
             "device": device(self.x),
             "cudnn": torch.backends.cudnn.version(),
-            "type": str(self.x.dtype).removeprefix("torch."),
+            "type": named(self.x.dtype, self.products),
             "precision": precision,
             "training": training,
             "sizes": dict(zip("NHBT", sizes, strict=True)),  # type: ignore[call-overload]
@@ -113,7 +119,7 @@ def _measured(candidates: Sequence[Backend], job: Job) -> Found:
         times, failed = {}, {}
         for one in candidates:
             try:
-                why = _difference(first.run(one), wanted, job.x.dtype)
+                why = _difference(first.run(one), wanted, job.products)
                 if not why:
                     whole.run(one)
                     times[one.name] = milliseconds(partial(whole.run, one), job.x.is_cuda)

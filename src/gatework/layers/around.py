@@ -104,8 +104,11 @@ def coins(like: Tensor, shape: tuple[int, ...], keep: float) -> Tensor:
     whole training step.
     """
     count = prod(shape)
-    if torch.compiler.is_compiling() or transformed():
-        # What makes a tensor, not what fills one: of that torch.func.vmap asks whether its members share what is drawn.
+    # What makes a tensor, not what fills one: of that torch.func.vmap asks whether its members share what is drawn.
+    if transformed():  # torch 2.11 has no vmap of a view as numbers of another kind
+        drawn = torch.randint(-(1 << 15), 1 << 15, shape, dtype=torch.int16, device=like.device)
+        return (drawn <= _last(keep)).to(like.dtype)
+    if torch.compiler.is_compiling():
         bits = torch.randint(-(1 << 63), (1 << 63) - 1, (-(-count // 4),), device=like.device)
         return (_quarters(bits, count) <= _last(keep)).view(shape).to(like.dtype)
     bits = room(like.new_empty(0, dtype=torch.float64), -(-count // 4)).view(torch.int64).random_(-(1 << 63), None)

@@ -22,7 +22,7 @@ from gatework.graph.around import INITIAL, KEPT, VALID, ground, multiplied
 from gatework.graph.around import layer_norm as normalised
 from gatework.graph.weights import Mask
 from gatework.kernels import Reference, choose
-from gatework.kernels.dispatch import Choice, autocast_is_left
+from gatework.kernels.dispatch import Choice, is_autocast
 from gatework.layers.around import Around, Rates
 from gatework.layers.lengths import as_tensor, lasting
 from gatework.layers.projection import PROJECT, Projection
@@ -223,19 +223,18 @@ class RecurrentLayer(nn.Module):
     ) -> tuple[tuple[Tensor, ...], States]:
         """As `forward`, but with the states that are `shown` at every step, (T, B, H) each, beside the first.
 
-        Under autocast batch norm is computed in the type of its weights; `Choice.trajectory` says what the loop is.
+        Under autocast batch norm and projection are in the type of the weights; of the loop see `Choice.trajectory`.
         """
-        first = self.first_weight()
-        exact = first is not None and autocast_is_left(x, first.dtype)
-        if first is not None and exact:
+        first, autocast = self.first_weight(), is_autocast(x)
+        if first is not None and autocast:
             x, others = x.to(first.dtype), [one.to(first.dtype) for one in others]
             valid, kept = (None if one is None else one.to(first.dtype) for one in (valid, kept))
-        with torch.autocast(x.device.type, enabled=False) if exact else nullcontext():
+        with torch.autocast(x.device.type, enabled=False) if autocast else nullcontext():
             graph, backend, weights, more = self._prepared(x, others, valid, kept, shown)
         results, last = backend.trajectory(graph, weights, x, states, more)
         if self._projection:
-            with torch.autocast(x.device.type, enabled=False) if exact else nullcontext():
-                results = (F.linear(results[0], weights[PROJECT].to(results[0].dtype)), *results[1:])
+            with torch.autocast(x.device.type, enabled=False) if autocast else nullcontext():
+                results = (F.linear(results[0], weights[PROJECT]), *results[1:])
         return results, last
 
     def record(
@@ -636,7 +635,7 @@ class Recurrent(nn.Module):
         weight = self.layer(0).first_weight()
         if weight is None or x.dtype == weight.dtype:
             return
-        if x.device.type not in ("cpu", "cuda") or not torch.is_autocast_enabled(x.device.type):
+        if not is_autocast(x):
             ours, theirs = (str(one).removeprefix("torch.") for one in (weight.dtype, x.dtype))
             raise UsageError(
                 f"The input is {theirs} and the layer {ours}: convert one of them, as with x.to(torch.{ours})."

@@ -140,7 +140,7 @@ class TorchCompatible(nn.RNNBase):
             piece, states = self._run_layer(self._weights(k, product(W_hh, W_hr)), x, states, mask)
             pieces.append(piece)
         output = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-        return F.linear(output, W_hr), (F.linear(states[0], W_hr), *states[1:])
+        return product(output, W_hr.mT), (product(states[0], W_hr.mT), *states[1:])
 
     def _begin(self, x: Tensor, given: States | None) -> States:
         """The states before the first step, (layers · directions, B, size) each: those that are given, or zeros."""

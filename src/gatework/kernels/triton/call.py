@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gatework.graph.loop import Keeping, Loop
 from gatework.graph.plan import is_other_input
-from gatework.kernels.layout import width
+from gatework.kernels.layout import of_products, width
 from gatework.kernels.recurrence import BACKWARD, Recurrence
 from gatework.kernels.triton.build import interpreted
 from gatework.kernels.triton.chip import precision
@@ -68,6 +68,11 @@ class Call:
         return found
 
     @cached_property
+    def products(self) -> torch.dtype:
+        """The type that products of matrices are computed in."""
+        return of_products(self.weights, self.x)
+
+    @cached_property
     def options(self) -> dict[str, Any]:
         """The sizes and the kind of number, as all kernels take them."""
         import triton.language as tl
@@ -77,12 +82,12 @@ class Call:
             torch.float32: tl.float32,
             torch.bfloat16: tl.bfloat16,
             torch.float16: tl.float16,
-        }[self.x.dtype]
-        real = tl.float64 if given == tl.float64 else tl.float32
+        }[self.products]
+        real = tl.float64 if self.x.dtype == torch.float64 else tl.float32
         sizes = {"N": self.x.shape[2], "H": self.H, "REAL": real}
         if interpreted():  # which multiplies neither bfloat16 nor with less than all digits
             return {**sizes, "DOT": real, "PRECISION": "ieee"}
-        return {**sizes, "DOT": given, "PRECISION": precision(), "num_warps": warps(self.H * self.x.element_size())}
+        return {**sizes, "DOT": given, "PRECISION": precision(), "num_warps": warps(self.H * self.products.itemsize)}
 
     @property
     def begin(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -54,31 +54,31 @@ def execute(
         if not wanted:
             return []
         asked = [key for key, want in zip(cell.keys, wanted.weights, strict=True) if want]
-        found = _Sums(cell, arrays, H, members).of(asked)
-        return [found.get(key) for key in cell.keys]
+        found = _Sums(call).of(asked)
+        # What no gradient reaches, as a weight that is rounded down, has one of zeros.
+        return [found.get(key, torch.zeros_like(by_key[key])) if key in asked else None for key in cell.keys]
 
 
 @dataclass(frozen=True)
 class _Sums:
     """The gradients of the weights: sums over sequences and time, of each member on its own.
 
-    All time steps are one product of matrices, and so are all matrices that meet the same vector.
+    All time steps are one product of matrices, but for the first, before which a vector lies elsewhere. Matrices that
+    meet the same vector, with gradients side by side, are one product too.
     """
 
-    cell: Recurrence
-    arrays: Mapping[str, Tensor]
-    H: int
-    members: int
+    call: Call
     _made: dict[str, Tensor] = field(default_factory=dict)
 
     def of(self, keys: Sequence[str]) -> dict[str, Tensor]:
         """Those of some weights."""
         found: dict[str, Tensor] = {}
-        columns = {key: block for key, block in self.cell.plan.columns.items() if key in keys}
+        plan = self.call.cell.plan
+        columns = {key: block for key, block in plan.columns.items() if key in keys}
         if columns:
             total = self._total(columns.values())
             found |= {key: self._block(total, block - min(columns.values()), -1) for key, block in columns.items()}
-        for outers in runs([one for one in self.cell.plan.outers if one.matrix in keys]):
+        for outers in runs([one for one in plan.outers if one.matrix in keys]):
             product = self._product(outers)
             for one in outers:
                 part = self._block(product, one.block - outers[0].block, -2)
@@ -87,17 +87,18 @@ class _Sums:
 
     def _total(self, blocks: Collection[int]) -> Tensor:
         """The sum of all gradients between the first and the last of some blocks, in one go."""
-        d = self._apart("d")[..., min(blocks) * self.H : (max(blocks) + 1) * self.H]
+        H = self.call.H
+        d = self._apart("d")[..., min(blocks) * H : (max(blocks) + 1) * H]
         kind = torch.promote_types(d.dtype, torch.float32)
         return d.sum((1, 2), dtype=kind).to(d.dtype)
 
     def _product(self, outers: Sequence[Outer]) -> Tensor:
         """The gradients of matrices whose blocks lie side by side, one below the other."""
-        begin = outers[0].block * self.H
-        d = self._apart("d")[..., begin : begin + len(outers) * self.H]
+        begin, H, kind = outers[0].block * self.call.H, self.call.H, self.call.products
+        d = self._apart("d")[..., begin : begin + len(outers) * H].to(kind)
         total: Tensor | None = None
         for gradients, vectors in self._pairs(d, outers[0].vector):
-            given = gradients.flatten(1, 2).mT, vectors.flatten(1, 2)
+            given = gradients.flatten(1, 2).mT, vectors.flatten(1, 2).to(kind)
             total = torch.bmm(*given) if total is None else total.baddbmm_(*given)
         assert total is not None, "there are pairs"
         return total
@@ -110,7 +111,7 @@ class _Sums:
         if not place.shift:
             yield d, vector
             return
-        start = self._apart(self.cell.plan.backward.arrays[place.array].start)
+        start = self._apart(self.call.loop.arrays[place.array].start)
         yield d[:, :1], start[:, None]
         if d.shape[1] > 1:
             yield d[:, 1:], vector[:, :-1]
@@ -118,15 +119,15 @@ class _Sums:
     def _apart(self, name: str) -> Tensor:
         """An array with its members apart: (members, T, B, columns), or (members, B, columns)."""
         if name not in self._made:
-            self._made[name] = by_member(self.arrays[name], self.members).contiguous()
+            self._made[name] = by_member(self.call.arrays[name], self.call.members).contiguous()
         return self._made[name]
 
     def _block(self, found: Tensor, block: int, axis: int) -> Tensor:
-        return found.narrow(axis, block * self.H, self.H)
+        return found.narrow(axis, block * self.call.H, self.call.H)
 
     def _alone(self, found: Tensor) -> Tensor:
         """As the weight lies: without an axis of one member."""
-        return found.contiguous() if self.members > 1 else found[0]
+        return found.contiguous() if self.call.members > 1 else found[0]
 
 
 def runs(outers: Sequence[Outer]) -> list[list[Outer]]:

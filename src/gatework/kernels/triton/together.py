@@ -111,7 +111,7 @@ class Together:
         """The kernel that keeps matrices on the chip, where they fit there, and its options."""
         made, share = self._made(call), self._shares(call)
         parts = -(-call.H // share.part)
-        size = call.x.element_size()
+        size = call.products.itemsize
         kept = made.tiles * parts * share.part * share.columns * size
         # Products as three would keep each matrix as two, in registers.
         if share.keeps and kept <= chip.on_chip(call.x) and call.options["PRECISION"] != chip.THRICE:

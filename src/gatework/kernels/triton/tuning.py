@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gatework.errors import first_line
 from gatework.graph.loop import Keeping
-from gatework.kernels.measured import Found, device, known, largest, milliseconds, power, remembered
+from gatework.kernels.measured import Found, device, known, largest, milliseconds, named, power, remembered
 from gatework.kernels.triton.call import Call
 from gatework.kernels.triton.ways import Way
 
@@ -27,7 +27,7 @@ def chosen(call: Call, ways: Sequence[Way]) -> Way:
         return fit[0]
     T, B, N = call.x.shape
     sizes = {"N": N, "H": call.H, "B": power(B // call.members), "T": power(T), "members": call.members}
-    kept = (call.x.device, call.x.dtype, call.options["PRECISION"], *sizes.values())
+    kept = (call.x.device, call.x.dtype, call.products, call.options["PRECISION"], *sizes.values())
     about = ("ways", call.cell, call.which, call.input_gradient, kept)
     asked = (about, lambda: _kind(call, sizes), [one.name for one in fit])
     if is_measured(call.x):
@@ -53,9 +53,9 @@ def _measured(call: Call, fit: Sequence[Way]) -> Found:
         except Exception as error:  # noqa: BLE001 - of the compiler or the driver, for want of registers, say
             failed[way.name] = first_line(error)
     first = next(iter(results.values()), {})
-    if any(_differ(one, first) for one in results.values()):
+    if any(_differ(call, one, first) for one in results.values()):
         judge = _ran(call, fit[-1])
-        for name in [name for name, one in results.items() if _differ(one, judge)]:
+        for name in [name for name, one in results.items() if _differ(call, one, judge)]:
             failed[name] = f"its results differ from those of {fit[-1].name}"
             times.pop(name, None)
     return Found.of(times, failed, fit[-1].name)
@@ -72,17 +72,17 @@ def _ran(call: Call, way: Way) -> dict[str, Tensor]:
     return {name: call.arrays[name].clone() for name in names if name in call.arrays}
 
 
-def _differ(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+def _differ(call: Call, one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     """Whether results are further apart than roundings explain."""
     return any(
-        not torch.allclose(tensor, other[name], rtol=0, atol=_allowed(other[name]), equal_nan=True)
+        not torch.allclose(tensor, other[name], rtol=0, atol=_allowed(call, other[name]), equal_nan=True)
         for name, tensor in one.items()
         if name in other
     )
 
 
-def _allowed(tensor: Tensor) -> float:
-    return APART[tensor.dtype] * max(largest(tensor), 1e-3)
+def _allowed(call: Call, tensor: Tensor) -> float:
+    return APART[call.products] * max(largest(tensor), 1e-3)
 
 
 def _kind(call: Call, sizes: Mapping[str, int]) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _kind(call: Call, sizes: Mapping[str, int]) -> dict[str, Any]:
         "cell": hashlib.sha256(call.cell.graph.record.encode()).hexdigest(),
         "device": device(call.x),
         "triton": triton.__version__,
-        "type": str(call.x.dtype).removeprefix("torch."),
+        "type": named(call.x.dtype, call.products),
         "precision": call.options["PRECISION"],
         "input gradient": call.input_gradient,
         "sizes": sizes,

@@ -106,7 +106,7 @@ class Whole:
         """Whether a program can hold what the kernel keeps: its vectors and its matrices."""
         made = self._made(call)
         blocks = {"H": block(call.H), "N": block(call.x.shape[2])}
-        held = sum(blocks[rows] * blocks[columns] for rows, columns in made.tiles) * call.x.element_size()
+        held = sum(blocks[rows] * blocks[columns] for rows, columns in made.tiles) * call.products.itemsize
         return made.scan or (call.H <= WIDEST and held <= on_chip(call.x))
 
     def arrays(self, call: Call) -> Iterable[str]:
