@@ -1,9 +1,9 @@
 """Compile kernels for a GPU that is not there: Triton has all that makes machine code, and needs one to run it only.
 
 Usage, without TRITON_INTERPRET: python for_a_gpu.py CELL H TYPE [--kind sequence|scan|grid|stages] [--warps WARPS]
-[--batch SEQUENCES] [--read]; the last two are for a grid, whose matrices are read at every step or kept. Prints a JSON
-line for each kernel: its loop, the seconds that it took, its bytes of shared memory, and what the assembler says of
-registers and spills.
+[--batch SEQUENCES] [--read] [--autocast]; batch and read are for a grid, whose matrices are read at every step or kept;
+under autocast matrices alone have the type, and vectors are float32. Prints a JSON line for each kernel: its loop, the
+seconds that it took, its bytes of shared memory, and what the assembler says of registers and spills.
 """
 
 import argparse
@@ -90,10 +90,10 @@ def compiled(text, asked):
             of_input = name.removeprefix("width_a_x_")
             given[name] = next((n for one, n in widths(asked.cell).items() if of_input in (one, f"{one}_0")), 1)
     constants = {name: value for name, value in given.items() if name in function.arg_names}
+    addresses = {"a_": "*fp32" if asked.autocast else f"*{pointer}", "w_": f"*{pointer}"}
     launch = {name: value for name, value in given.items() if name.startswith("num_")}
     signature = {
-        name: "constexpr" if name in constants else f"*{pointer}" if name.startswith(("a_", "w_")) else "i32"
-        for name in function.arg_names
+        name: "constexpr" if name in constants else addresses.get(name[:2], "i32") for name in function.arg_names
     }
     if "barrier" in signature:
         signature["barrier"] = "*i32"
@@ -132,6 +132,7 @@ def request():
     for name, default in (("warps", 0), ("batch", 16)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--read", action="store_true")
+    parser.add_argument("--autocast", action="store_true")
     return parser.parse_args()
 
 

@@ -26,6 +26,7 @@ few enough to cost nothing."""
         ("slstm", 512, "bfloat16", "stages"),
         ("lstm", 768, "bfloat16", "grid"),
         ("mgu", 512, "float32", "grid --read"),
+        ("lstm", 768, "bfloat16", "grid --read --autocast"),
     ],
 )
 def test_kernels_compile_in_seconds_and_fit(cell, H, kind, launch, tmp_path):

@@ -113,8 +113,9 @@ class Together:
         parts = -(-call.H // share.part)
         size = call.products.itemsize
         kept = made.tiles * parts * share.part * share.columns * size
-        # Products as three would keep each matrix as two, in registers.
-        if share.keeps and kept <= chip.on_chip(call.x) and call.options["PRECISION"] != chip.THRICE:
+        # Products as three would keep each matrix as two, in registers; there wait vectors that are yet to be rounded.
+        direct = call.options["PRECISION"] != chip.THRICE and call.products == call.x.dtype
+        if share.keeps and kept <= chip.on_chip(call.x) and direct:
             return self._made(call, parts), share.keeping()
         return made, share.reading(size < 4)
 
