@@ -46,10 +46,10 @@ def check(
     for name, state in zip(names, states, strict=True):
         _same(f"State {name}", state, x, (B, H))
     axis = (members,) if members > 1 else ()
-    products = of_products(dict(zip(keys, weights, strict=True)), x)
-    apart = lower and x.dtype == torch.float32 and products in LOWER
+    apart = lower and x.dtype == torch.float32
+    products = of_products(dict(zip(keys, weights, strict=True)), x) if apart else x.dtype
     for parameter, weight in zip(cell.graph.parameters, weights, strict=True):
-        kind = products if apart and is_matrix(parameter.key) else x.dtype
+        kind = products if products in LOWER and is_matrix(parameter.key) else x.dtype
         _same(f"The weight {parameter.key}", weight, x, (*axis, *parameter.sizes(N, H)), kind)
 
 

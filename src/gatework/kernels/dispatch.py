@@ -156,10 +156,11 @@ class Choice:
             with torch.autocast(x.device.type, enabled=False):
                 begin, more = tuple(one.to(kind) for one in states), [one.to(kind) for one in others]
                 given = (x.to(kind), begin, more)
-                coarse = lowered(parameters, asked) if kind == torch.float32 and asked in LOWER else parameters
-                best = self._fastest(graph, coarse, *given)
-                weights = coarse if best.name in ON_A_GPU else parameters
-                return best.trajectory(graph, weights, *given)
+                fit = any(one.name in ON_A_GPU and not one.unfit(given[0]) for one in self.backends)
+                coarse = fit and kind == torch.float32 and asked in LOWER
+                weights = lowered(parameters, asked) if coarse else parameters
+                best = self._fastest(graph, weights, *given)
+                return best.trajectory(graph, weights if best.name in ON_A_GPU else parameters, *given)
         return self._fastest(graph, parameters, x, states, others).trajectory(graph, parameters, x, states, others)
 
 

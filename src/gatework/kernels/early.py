@@ -26,7 +26,7 @@ def early(
     leaves = dict(zip(graph.inputs, inputs, strict=True))
     parts = (group[k : k + widest] for group in found.joint for k in range(0, len(group), widest))
     groups = [part for part in parts if len(part) > 1]
-    values = evaluate(found.nodes, parameters, leaves, _jointly(found, groups, parameters) if widest > 1 else None)
+    values = evaluate(found.nodes, parameters, leaves, _jointly(found, groups, parameters))
     T, B, _ = inputs[0].shape
     return [values[k].expand(*((T, B, H) if values[k].dim() > 1 else (B, H))) for k in found.results]
 

@@ -25,7 +25,7 @@ from gatework.kernels import Reference, choose
 from gatework.kernels.dispatch import Choice, is_autocast
 from gatework.layers.around import Around, Rates
 from gatework.layers.lengths import as_tensor, lasting
-from gatework.layers.projection import PROJECT, Projection
+from gatework.layers.projection import PROJECT, Projection, product
 from gatework.layers.standard import Standard
 
 States = tuple[Tensor, ...]
@@ -233,8 +233,7 @@ class RecurrentLayer(nn.Module):
             graph, backend, weights, more = self._prepared(x, others, valid, kept, shown)
         results, last = backend.trajectory(graph, weights, x, states, more)
         if self._projection:
-            with torch.autocast(x.device.type, enabled=False) if autocast else nullcontext():
-                results = (F.linear(results[0], weights[PROJECT]), *results[1:])
+            results = (product(results[0], weights[PROJECT].mT), *results[1:])
         return results, last
 
     def record(

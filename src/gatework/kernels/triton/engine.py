@@ -56,7 +56,8 @@ def execute(
         asked = [key for key, want in zip(cell.keys, wanted.weights, strict=True) if want]
         found = _Sums(call).of(asked)
         # What no gradient reaches, as a weight that is rounded down, has one of zeros.
-        return [found.get(key, torch.zeros_like(by_key[key])) if key in asked else None for key in cell.keys]
+        found |= {key: torch.zeros_like(by_key[key]) for key in asked if key not in found}
+        return [found.get(key) for key in cell.keys]
 
 
 @dataclass(frozen=True)

@@ -185,8 +185,7 @@ class SequenceWriter(Writer):
 
     def arguments(self) -> list[str]:
         """Those for arrays and weights; of how many vectors lie in a row of an input, a kernel is made for each."""
-        width = {array: f" width_{name}: tl.constexpr," for array, name in self.arrays.items() if is_other_input(array)}
-        every = [f"{name}, moves_{name},{width.get(array, '')}" for array, name in self.arrays.items()]
+        every = [f"{name}, moves_{name},{self.width(array, name)}" for array, name in self.arrays.items()]
         return every + [f"{name}," for name in self.weights.values()]
 
     def decorator(self, *sizes: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gatework.graph.loop import Loop, Place, Stage
-from gatework.graph.plan import is_other_input
 from gatework.kernels.triton.writing import ROWS, TAB, WHOLE, Writer
 
 Moment = tuple[str, int]
@@ -51,8 +50,7 @@ class _Stage(Writer):
         for store in self.stage.stores:
             self.say(f"tl.store({self._address(store.place, 'columns')}, {self.whole(store.node)}, mask=mask)")
         size = self.stage.columns
-        width = {one: f" width_{name}: tl.constexpr," for one, name in self._arrays.items() if is_other_input(one[0])}
-        arguments = [f"{name},{width.get(one, '')}" for one, name in self._arrays.items()]
+        arguments = [f"{name},{self.width(array, name)}" for (array, _), name in self._arrays.items()]
         arguments += [f"{name}," for name in self.weights.values()]
         head = [
             "member = tl.program_id(2).to(tl.int64)",

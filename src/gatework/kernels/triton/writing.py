@@ -41,7 +41,7 @@ TRITON: dict[Op, str] = {
 TAB = "    "
 
 _OWN = """
-" tl triton sigmoid tanh softplus wait row rows column columns inside mask here there member zeros moment step begin T
+tl triton sigmoid tanh softplus wait row rows column columns inside mask here there member zeros moment step begin T
 B N H BLOCK_B BLOCK_N BLOCK_H BLOCK_K BLOCK_W REAL DOT PRECISION column_N in_N mask_N here_N k inner vector matrix
 whole tile barrier reached stage forward backward entry BLOCK_T BLOCK_E summed affine affine_pair turning least most
 row_before last_row replaced summary segment segments span size end before known every"""
@@ -197,6 +197,10 @@ class Writer:
         if is_other_input(array):
             return f"rows * (width_{pointer} * H)"
         return f"rows * {one.columns}" if one.blocks == 1 else f"rows * ({one.blocks} * {one.columns})"
+
+    def width(self, array: str, pointer: str) -> str:
+        """The argument that says how many vectors lie in a row of an input after the first; of other arrays nothing."""
+        return f" width_{pointer}: tl.constexpr," if is_other_input(array) else ""
 
     def add_product(self, k: int, vector: str, matrix: str) -> str:
         """The line that adds a product to an accumulator."""
